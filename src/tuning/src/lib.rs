@@ -1,1 +1,31 @@
-//! TODO
+//! The tuning problem in plain numbers: what is measured, what is steered, what a decision does and what it earns.
+//!
+//! Owns every formula that training and serving must share (observation, action arithmetic, reward, draws, symbols),
+//! so that agent, learner and simulation cannot drift apart. Must not know async, clocks, I/O or tensors.
+//! Start reading at [`Problem`], then [`Steering`] (actions) and [`Observer`] (what a policy sees).
+
+mod draw;
+mod encoding;
+mod hyperparameter;
+mod metric;
+mod observation;
+mod problem;
+mod random;
+mod recipe;
+mod reward;
+mod schedule;
+mod steering;
+mod trajectory;
+
+pub use draw::{Draw, Draws, Stage, Task};
+pub use encoding::{EncodingError, FixedPrecision};
+pub use hyperparameter::Hyperparameter;
+pub use metric::{Metric, Scale};
+pub use observation::{Inputs, Observer};
+pub use problem::{Problem, ProblemError};
+pub use random::{Random, sample};
+pub use recipe::{Recipe, RecipeSpace};
+pub use reward::{Direction, Objective, rewards};
+pub use schedule::{Decay, Schedule};
+pub use steering::Steering;
+pub use trajectory::{Decision, Keep, Outcome, Step, Trajectory, TrajectoryKey};

@@ -1,1 +1,12 @@
-//! TODO
+//! What crosses a process boundary: messages and their versions, the trajectory exposition and its bounded parser,
+//! the header of policy artifacts, and mutual TLS.
+//!
+//! Everything read here comes from somebody else, so everything is bounded and checked before it is believed.
+//! Must not know tensors or Kubernetes. Start reading at [`trainer`] (the contract with the user's training),
+//! then [`learner`] (what learners are told and asked) and [`artifact`].
+
+pub mod agent;
+pub mod artifact;
+pub mod learner;
+pub mod settings;
+pub mod trainer;

@@ -1,0 +1,121 @@
+//! What is recorded of a training.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one try at one training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrajectoryKey {
+    /// Independent copy of the experiment, from 0.
+    pub repetition: u32,
+    /// Round of gathering and learning, from 1; the final evaluation is the one after the last.
+    pub epoch: u32,
+    /// Place within the epoch, from 0.
+    pub index: u32,
+    /// Try at this index, from 0.
+    pub attempt: u32,
+}
+
+/// How a trajectory ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// All env steps were trained.
+    Completed,
+    /// A metric stopped being a finite number, or the trainer said so.
+    Diverged,
+    /// No attempt came to an end.
+    Lost,
+}
+
+impl Outcome {
+    /// The word used in labels, JSON and datasets.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Diverged => "diverged",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Inverse of [`Outcome::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Completed, Self::Diverged, Self::Lost].into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
+/// One observation, and what was decided at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Number of env steps trained before the observation: 0 ..= T.
+    pub step: u32,
+    /// Metrics, in the problem's order; all finite.
+    pub metrics: Vec<f64>,
+    /// Hyperparameter values that the agent had asked for, in the problem's order: what the policy saw.
+    pub hyperparameters: Vec<f64>,
+    /// Values that the trainer said were really in force; differs where it did not apply what it was told.
+    pub applied: Vec<f64>,
+    /// What was decided; none at the last observation.
+    pub decision: Option<Decision>,
+    /// Seconds from the start of the attempt to the report.
+    pub elapsed_seconds: f64,
+}
+
+/// What was decided at an observation, and what the policy thought of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// Index into the multipliers for each hyperparameter.
+    pub actions: Vec<usize>,
+    /// Log-probability of each of these under the policy that acted; empty where no policy drew them.
+    pub log_probabilities: Vec<f32>,
+    /// The policy's estimate of the return from here on; none where it makes none.
+    pub value: Option<f32>,
+    /// Version of the policy that decided; 0 where none had arrived.
+    pub policy_version: u64,
+    /// Why nothing was changed, where the policy had no say.
+    pub keep: Option<Keep>,
+}
+
+/// Why an agent left everything as it was instead of asking a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Keep {
+    /// No policy had arrived in time.
+    NoPolicy,
+    /// The policy gave something that is not a number.
+    PolicyFault,
+}
+
+impl Keep {
+    /// All reasons, in a fixed order.
+    pub const ALL: [Self; 2] = [Self::NoPolicy, Self::PolicyFault];
+
+    /// The word used in labels and datasets.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPolicy => "no_policy",
+            Self::PolicyFault => "policy_fault",
+        }
+    }
+
+    /// Inverse of [`Keep::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|keep| keep.as_str() == text)
+    }
+}
+
+/// A recorded training: everything that learning needs of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trajectory {
+    /// Which try it was.
+    pub key: TrajectoryKey,
+    /// Seed of the training.
+    pub seed: u32,
+    /// Name of the task it drew; empty where the experiment has only one.
+    pub task: String,
+    /// How it ended; none while it runs.
+    pub outcome: Option<Outcome>,
+    /// Observations 0 .. n in order, without gaps.
+    pub steps: Vec<Step>,
+}

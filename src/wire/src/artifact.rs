@@ -1,0 +1,112 @@
+//! Policy artifacts: a safetensors file whose metadata says what the policy is and what it fits.
+
+use serde::{Deserialize, Serialize};
+use tuning::{Inputs, Problem, Recipe};
+
+/// Version of the artifact format written here; others are refused.
+pub const FORMAT: u32 = 1;
+
+/// Key in the safetensors metadata under which the [`Header`] stands as JSON.
+pub const METADATA_KEY: &str = "trainpilot";
+
+/// What stands before the tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the experiment that learned it.
+    pub experiment: String,
+    /// Unique id of that experiment.
+    pub uid: String,
+    /// Repetition it comes from.
+    pub repetition: u32,
+    /// Version within that repetition; only grows.
+    pub version: u64,
+    /// What decides.
+    pub policy: Policy,
+    /// What it was learned for: metrics, ranges, hyperparameters, multipliers.
+    pub problem: Problem,
+    /// [`Problem::action_space_hash`] of `problem`: what must agree wherever the policy is used.
+    pub action_space: String,
+    /// What learning it took and gave.
+    pub training: Training,
+}
+
+/// What decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Policy {
+    /// The continuous Transformer (design §2, *Policy*).
+    Continuous(Continuous),
+    /// Every action equally likely.
+    Random,
+    /// Index i of an epoch follows recipe i mod n; nothing is steered. There is at least one.
+    Recipes {
+        /// The recipes.
+        recipes: Vec<Recipe>,
+    },
+}
+
+/// Shape of a continuous Transformer policy. See [`Continuous::tensors`] for its weights.
+///
+/// Observation vectors of [`Inputs::width`] are projected to D, sinusoidal positions (Vaswani et al. 2017, §3.5) are
+/// added, then come pre-norm decoder blocks (ReLU between `up` and `down`), a last norm, and two linear heads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Continuous {
+    /// What it sees.
+    pub inputs: Inputs,
+    /// Width D.
+    pub d_model: usize,
+    /// Inner width F of the feed-forward layers.
+    pub d_ff: usize,
+    /// Decoder blocks.
+    pub layers: usize,
+    /// Attention heads; divides D.
+    pub heads: usize,
+}
+
+/// What learning took and gave.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Training {
+    /// `ppo`, `fixed`, …
+    pub algorithm: String,
+    /// `default`, `talk`, or empty where the algorithm has no presets.
+    pub preset: String,
+    /// Epochs learned.
+    pub epochs: u32,
+    /// Full-training equivalents spent.
+    pub fte: f64,
+    /// Mean of the objective in the last epoch, where there was one.
+    pub objective: Option<f64>,
+}
+
+impl Continuous {
+    /// Name and shape of every weight, for I inputs, C hyperparameters and A multipliers.
+    ///
+    /// Linear layers hold `weight` (out, in) and `bias` (out); norms (epsilon 1e-5) `weight` and `bias` (D).
+    pub fn tensors(&self, problem: &Problem) -> Vec<(String, Vec<usize>)> {
+        let (d, f) = (self.d_model, self.d_ff);
+        let mut layers = vec![("input".to_owned(), d, Some(self.inputs.width(problem)))];
+        for block in 0..self.layers {
+            let mut add = |name: &str, out, input| layers.push((format!("block{block}.{name}"), out, input));
+            add("attention_norm", d, None);
+            for name in ["query", "key", "value", "output"] {
+                add(name, d, Some(d));
+            }
+            add("feed_forward_norm", d, None);
+            add("up", f, Some(d));
+            add("down", d, Some(f));
+        }
+        layers.push(("norm".to_owned(), d, None));
+        layers.push(("actions".to_owned(), problem.hyperparameters.len() * problem.multipliers.len(), Some(d)));
+        layers.push(("value".to_owned(), 1, Some(d)));
+        let shapes = layers.into_iter().flat_map(|(name, out, input)| {
+            let weight = input.map_or(vec![out], |input| vec![out, input]);
+            [(format!("{name}.weight"), weight), (format!("{name}.bias"), vec![out])]
+        });
+        shapes.collect()
+    }
+}

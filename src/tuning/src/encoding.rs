@@ -89,3 +89,97 @@ impl FixedPrecision {
         (0..i32::from(self.symbols)).map(|place| decay.powi(place)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encodings() -> impl Strategy<Value = FixedPrecision> {
+        prop_oneof![Just((8, 2)), Just((128, 2)), (2_u16..300, 1_u8..5)]
+            .prop_map(|(v, p)| FixedPrecision::new(v, p).unwrap())
+    }
+
+    #[test]
+    fn the_talks_example_has_64_codes() {
+        let talk = FixedPrecision::new(8, 2).unwrap();
+        assert_eq!((talk.codes(), talk.precision()), (64, 1.0 / 64.0));
+        let encoded = [0.0, 0.015, 1.0 / 64.0, 0.5, 0.99, 1.0].map(|x| talk.encode(x));
+        assert_eq!(encoded, [[0, 0], [0, 0], [0, 1], [4, 0], [7, 7], [7, 7]]);
+        assert_eq!(talk.decode(&[4, 0]), Ok(32.5 / 64.0));
+    }
+
+    #[test]
+    fn ours_tells_16384_values_apart() {
+        let ours = FixedPrecision::new(128, 2).unwrap();
+        assert_eq!(ours.codes(), 16384);
+        assert_eq!([0.0, 0.5, 1.0].map(|x| ours.encode(x)), [[0, 0], [64, 0], [127, 127]]);
+    }
+
+    #[test]
+    fn every_code_decodes_to_a_number_that_encodes_to_it() {
+        for encoding in [FixedPrecision::new(8, 2).unwrap(), FixedPrecision::new(128, 2).unwrap()] {
+            let vocabulary = encoding.vocabulary;
+            for symbols in (0..vocabulary).flat_map(|a| (0..vocabulary).map(move |b| [a, b])) {
+                assert_eq!(encoding.encode(encoding.decode(&symbols).unwrap()), symbols);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_outside_take_the_end_codes_and_what_is_no_number_the_lowest() {
+        let talk = FixedPrecision::new(8, 2).unwrap();
+        let outside = [-3.0, f64::NEG_INFINITY, f64::NAN, 1.5, f64::INFINITY].map(|x| talk.encode(x));
+        assert_eq!(outside, [[0, 0], [0, 0], [0, 0], [7, 7], [7, 7]]);
+    }
+
+    #[test]
+    fn the_first_symbol_weighs_most() {
+        let weights = FixedPrecision::new(8, 3).unwrap().significance(0.8);
+        assert_eq!(weights.len(), 3);
+        assert!(weights.iter().zip([1.0, 0.8, 0.64]).all(|(a, b)| (a - b).abs() < 1e-15), "{weights:?}");
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        for (vocabulary, symbols) in [(0, 2), (1, 2), (8, 0), (128, 8), (u16::MAX, 4)] {
+            assert_eq!(FixedPrecision::new(vocabulary, symbols), Err(EncodingError::Size { vocabulary, symbols }));
+        }
+        assert!(FixedPrecision::new(2, 52).is_ok() && FixedPrecision::new(2, 53).is_err());
+    }
+
+    #[test]
+    fn foreign_symbols_and_wrong_counts_are_refused() {
+        let talk = FixedPrecision::new(8, 2).unwrap();
+        assert_eq!(talk.decode(&[0, 8]), Err(EncodingError::Symbol { symbol: 8, vocabulary: 8 }));
+        assert_eq!(talk.decode(&[0]), Err(EncodingError::Count { expected: 2, got: 1 }));
+        let message = talk.decode(&[0, 0, 0]).unwrap_err().to_string();
+        assert_eq!(message, "a number takes 2 symbols, got 3");
+    }
+
+    proptest! {
+        #[test]
+        fn a_round_trip_stays_within_half_the_precision(encoding in encodings(), x in 0.0..=1.0) {
+            let back = encoding.decode(&encoding.encode(x)).unwrap();
+            prop_assert!((back - x).abs() <= encoding.precision() / 2.0 + 1e-12, "{x} came back as {back}");
+        }
+
+        #[test]
+        fn symbols_keep_the_order_of_numbers(encoding in encodings(), a in 0.0..=1.0, b in 0.0..=1.0) {
+            let (low, high) = if a <= b { (a, b) } else { (b, a) };
+            prop_assert!(encoding.encode(low) <= encoding.encode(high));
+            if high - low > 1.001 * encoding.precision() {
+                prop_assert!(encoding.encode(low) < encoding.encode(high));
+            }
+        }
+
+        #[test]
+        fn both_ends_take_the_end_codes(encoding in encodings()) {
+            prop_assert!(encoding.encode(0.0).iter().all(|symbol| *symbol == 0));
+            prop_assert!(encoding.encode(1.0).iter().all(|symbol| *symbol == encoding.vocabulary - 1));
+        }
+    }
+}

@@ -6,6 +6,8 @@
 
 mod draw;
 mod encoding;
+#[cfg(test)]
+mod fixtures;
 mod hyperparameter;
 mod metric;
 mod observation;
@@ -15,6 +17,7 @@ mod recipe;
 mod reward;
 mod schedule;
 mod steering;
+mod steps;
 mod trajectory;
 
 pub use draw::{Draw, Draws, Stage, Task};
@@ -28,4 +31,5 @@ pub use recipe::{Recipe, RecipeSpace};
 pub use reward::{Direction, Objective, rewards};
 pub use schedule::{Decay, Schedule};
 pub use steering::Steering;
+pub use steps::{Steps, StepsError};
 pub use trajectory::{Decision, Keep, Outcome, Step, Trajectory, TrajectoryKey};

@@ -87,3 +87,91 @@ impl Scale {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::metric;
+
+    const SCALES: [Scale; 3] = [Scale::Linear, Scale::Log, Scale::Logit];
+
+    fn scale() -> impl Strategy<Value = Scale> {
+        prop::sample::select(SCALES.to_vec())
+    }
+
+    #[test]
+    fn a_range_is_laid_onto_zero_to_one() {
+        let loss = metric("loss", [2.0, 6.0], Scale::Linear);
+        assert_eq!([2.0, 3.0, 6.0].map(|x| loss.unit(x)), [0.0, 0.25, 1.0]);
+        assert_eq!(loss.span(), 4.0);
+    }
+
+    #[test]
+    fn values_outside_are_clipped_and_what_is_no_number_counts_as_the_low_end() {
+        for scale in SCALES {
+            let loss = metric("loss", [-1.0, 1.0], scale);
+            let outside = [-7.0, f64::NEG_INFINITY, f64::NAN, 7.0, f64::INFINITY].map(|x| loss.unit(x));
+            assert_eq!(outside, [0.0, 0.0, 0.0, 1.0, 1.0], "{scale:?}");
+        }
+    }
+
+    #[test]
+    fn scales_bend_as_their_formulas_say() {
+        assert_eq!(Scale::Linear.bend(0.3), 0.3);
+        assert!((Scale::Log.bend(0.5) - 26_f64.ln() / 51_f64.ln()).abs() < 1e-15);
+        assert!((Scale::Logit.bend(0.5) - 0.5).abs() < 1e-15);
+        // (.9 + .02) / (1.02 − .9) = 23/3, and the ends are at ±ln 51.
+        let expected = ((23.0_f64 / 3.0).ln() / 51_f64.ln() + 1.0) / 2.0;
+        assert!((Scale::Logit.bend(0.9) - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn every_scale_keeps_the_ends() {
+        for scale in SCALES {
+            assert!(scale.bend(0.0).abs() < 1e-15 && (scale.bend(1.0) - 1.0).abs() < 1e-15, "{scale:?}");
+        }
+    }
+
+    #[test]
+    fn log_is_finer_at_the_low_end_and_logit_at_both() {
+        let width = |scale: Scale, low: f64| scale.bend(low + 0.1) - scale.bend(low);
+        assert!(width(Scale::Log, 0.0) > 0.4 && width(Scale::Log, 0.9) < 0.03);
+        assert!(width(Scale::Logit, 0.0) > 0.2 && width(Scale::Logit, 0.9) > 0.2 && width(Scale::Logit, 0.45) < 0.06);
+    }
+
+    #[test]
+    fn a_metric_in_json_is_linear_and_observed_unless_it_says_otherwise() {
+        let read: Metric = serde_json::from_str(r#"{"name": "loss", "range": [0, 1]}"#).unwrap();
+        assert_eq!(read, metric("loss", [0.0, 1.0], Scale::Linear));
+        assert!(serde_json::from_str::<Metric>(r#"{"name": "loss", "range": [0, 1], "sacle": "Log"}"#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bending_keeps_order(scale in scale(), a in 0.0..1.0, b in 0.0..1.0) {
+            prop_assume!(b - a > 1e-9);
+            prop_assert!(scale.bend(a) < scale.bend(b));
+        }
+
+        #[test]
+        fn unbending_is_the_inverse(scale in scale(), u in 0.0..=1.0) {
+            prop_assert!((scale.unbend(scale.bend(u)) - u).abs() < 1e-12);
+            prop_assert!((scale.bend(scale.unbend(u)) - u).abs() < 1e-12);
+        }
+
+        #[test]
+        fn logit_is_symmetric(u in 0.0..=1.0) {
+            prop_assert!((Scale::Logit.bend(u) + Scale::Logit.bend(1.0 - u) - 1.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn what_is_seen_lies_between_zero_and_one(scale in scale(), x in prop::num::f64::ANY) {
+            let seen = metric("loss", [-3.0, 8.0], scale).seen(x);
+            prop_assert!((-1e-15..=1.0 + 1e-15).contains(&seen), "{x} is seen as {seen}");
+        }
+    }
+}

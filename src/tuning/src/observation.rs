@@ -114,3 +114,107 @@ impl<'a> Observer<'a> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::problem;
+    use crate::{Direction, Hyperparameter};
+
+    const ALL: [Inputs; 3] = [Inputs::TALK, Inputs::DEFAULT, Inputs::OPEN_LOOP];
+
+    fn observe(problem: &Problem, inputs: Inputs, reports: &[[f64; 3]]) -> Vec<Vec<f32>> {
+        let mut observer = Observer::new(problem, inputs);
+        reports.iter().map(|metrics| observer.observe(metrics, &[0.01, 0.9])).collect()
+    }
+
+    fn only(choose: impl Fn(&mut Inputs)) -> Inputs {
+        let mut inputs = Inputs { time: false, ..Inputs::OPEN_LOOP };
+        choose(&mut inputs);
+        inputs
+    }
+
+    #[test]
+    fn the_talk_sees_every_metric_on_the_range_0_to_10() {
+        let seen = observe(&problem(), Inputs::TALK, &[[2.5, 0.7, 0.5], [12.0, 0.7, -1.0]]);
+        assert_eq!(seen[0][..2], [0.25, 0.05]);
+        assert_eq!(seen[1][..2], [1.0, 0.0]);
+        assert_eq!(seen[0].len(), 4, "two observed metrics and two hyperparameters");
+    }
+
+    #[test]
+    fn ours_sees_metrics_values_time_best_and_changes_in_this_order() {
+        let problem = problem();
+        let reports = [[8.0, 0.0, 0.2], [4.0, 0.0, 0.21], [2.0, 0.0, 0.15]];
+        let seen = observe(&problem, Inputs::DEFAULT, &reports);
+        let [loss, accuracy] = [&problem.metrics[0], &problem.metrics[2]];
+        let values: Vec<f64> =
+            problem.hyperparameters.iter().zip([0.01, 0.9]).map(|(h, x): (&Hyperparameter, f64)| h.seen(x)).collect();
+        let change = 10.0 * (accuracy.seen(0.21) - accuracy.seen(0.2));
+        let best = accuracy.seen(0.21);
+        let second = [loss.seen(4.0), best, values[0], values[1], 0.05, best, -1.0, change];
+        assert!((0.0..1.0).contains(&change), "this change should not be clipped");
+        assert!(seen[1].iter().zip(second).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6), "{:?} {second:?}", seen[1]);
+        assert_eq!(seen[0][6..], [0.0, 0.0], "at first nothing has changed");
+        assert_eq!(seen[2][5], best as f32, "the best stays");
+    }
+
+    #[test]
+    fn an_open_loop_sees_only_the_clock() {
+        let seen = observe(&problem(), Inputs::OPEN_LOOP, &[[1.0, 0.0, 0.1]; 21]);
+        assert!(seen.iter().zip(0..).all(|(vector, t)| *vector == [t as f32 / 20.0]));
+    }
+
+    #[test]
+    fn the_best_of_a_minimised_objective_is_the_lowest() {
+        let mut problem = problem();
+        problem.objective.direction = Direction::Minimize;
+        let seen =
+            observe(&problem, only(|inputs| inputs.best = true), &[[0.0, 0.0, 0.5], [0.0, 0.0, 0.8], [0.0, 0.0, 0.4]]);
+        let accuracy = &problem.metrics[2];
+        assert_eq!(seen.concat(), [0.5, 0.5, 0.4].map(|x| accuracy.seen(x) as f32));
+    }
+
+    #[test]
+    fn an_unobserved_metric_is_never_seen() {
+        for inputs in ALL {
+            let with = |test: f64| observe(&problem(), inputs, &[[2.0, test, 0.3], [1.0, 1.0 - test, 0.4]]);
+            assert_eq!(with(0.1), with(0.9));
+        }
+    }
+
+    #[test]
+    fn each_part_can_be_chosen_alone() {
+        let width = |choose: fn(&mut Inputs)| only(choose).width(&problem());
+        assert_eq!(width(|_| ()), 0);
+        assert_eq!(width(|inputs| inputs.metrics = true), 2);
+        assert_eq!(width(|inputs| inputs.hyperparameters = true), 2);
+        assert_eq!(width(|inputs| inputs.time = true), 1);
+        assert_eq!(width(|inputs| inputs.best = true), 1);
+        assert_eq!(width(|inputs| inputs.differences = true), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn vectors_have_their_width_and_stay_within_minus_one_and_one(
+            reports in prop::collection::vec(prop::array::uniform3(prop::num::f64::ANY), 1..20),
+        ) {
+            let problem = problem();
+            for inputs in ALL {
+                for vector in observe(&problem, inputs, &reports) {
+                    prop_assert_eq!(vector.len(), inputs.width(&problem));
+                    prop_assert!(vector.iter().all(|x| (-1.0..=1.0).contains(x)), "{:?}", vector);
+                }
+            }
+        }
+
+        #[test]
+        fn the_future_does_not_matter(reports in prop::collection::vec(prop::array::uniform3(0.0..1.0), 2..20)) {
+            let problem = problem();
+            let (whole, part) = (observe(&problem, Inputs::DEFAULT, &reports), &reports[..reports.len() / 2]);
+            prop_assert_eq!(&whole[..part.len()], &observe(&problem, Inputs::DEFAULT, part)[..]);
+        }
+    }
+}

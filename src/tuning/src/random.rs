@@ -56,3 +56,89 @@ pub fn sample(log_probabilities: &[f32], uniform: f64) -> usize {
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bits_are_those_of_splitmix64() {
+        // The reference outputs of SplitMix64 for the state 1234567, as published with it.
+        let mut random = Random { state: 1_234_567 };
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!([(); 5].map(|()| random.bits()), expected);
+    }
+
+    #[test]
+    fn every_sequence_of_labels_has_a_stream_of_its_own() {
+        let labels: [&[u64]; 8] = [&[], &[0], &[0, 0], &[1], &[1, 2], &[2, 1], &[1, 2, 0], &[u64::MAX]];
+        let mut first: Vec<u64> =
+            (0..4).flat_map(|seed| labels.map(|labels| Random::stream(seed, labels).bits())).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first.len(), 32);
+    }
+
+    #[test]
+    fn uniform_numbers_fill_the_interval_evenly() {
+        let mut random = Random::stream(1, &[]);
+        let mut counts = [0; 10];
+        for _ in 0..100_000 {
+            counts[(random.uniform() * 10.0) as usize] += 1;
+        }
+        // Six standard deviations of a count, √(n p (1 − p)) = 95.
+        assert!(counts.iter().all(|count| (10_000_i32 - count).abs() < 570), "{counts:?}");
+    }
+
+    #[test]
+    fn whole_numbers_reach_both_ends_evenly() {
+        let mut random = Random::stream(2, &[]);
+        let mut counts = [0_i32; 3];
+        (0..30_000).for_each(|_| counts[random.below(3)] += 1);
+        assert!(counts.iter().all(|count| (10_000 - count).abs() < 500), "{counts:?}");
+        assert_eq!(random.below(1), 0);
+    }
+
+    fn logs(probabilities: &[f32]) -> Vec<f32> {
+        probabilities.iter().map(|p| p.ln()).collect()
+    }
+
+    #[test]
+    fn indices_are_drawn_as_often_as_their_probabilities_say() {
+        let (probabilities, n) = ([0.1, 0.2, 0.0, 0.7], 100_000);
+        let (distribution, mut random, mut counts) = (logs(&probabilities), Random::stream(3, &[]), [0.0; 4]);
+        (0..n).for_each(|_| counts[sample(&distribution, random.uniform())] += 1.0);
+        for (count, p) in counts.iter().zip(probabilities) {
+            let deviation = (f64::from(n) * f64::from(p * (1.0 - p))).sqrt();
+            assert!((count - f64::from(n) * f64::from(p)).abs() <= 6.0 * deviation, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_interval_give_the_first_and_last_possible_index() {
+        let distribution = logs(&[0.0, 0.5, 0.5, 0.0]);
+        assert_eq!([0.0, 0.499, 0.501, 1.0 - f64::EPSILON].map(|u| sample(&distribution, u)), [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn what_rounding_leaves_over_goes_to_the_last_possible_index() {
+        assert_eq!(sample(&logs(&[0.3, 0.3, 0.3, 0.0]), 0.95), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_stay_within_their_limits(seed: u64, n in 1_usize..1000) {
+            let mut random = Random::stream(seed, &[]);
+            prop_assert!((0.0..1.0).contains(&random.uniform()));
+            prop_assert!(random.below(n) < n);
+        }
+    }
+}

@@ -40,3 +40,50 @@ impl RecipeSpace {
         Recipe { starts: Some(starts), schedules }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixtures::problem;
+
+    fn recipes(n: u64) -> Vec<Recipe> {
+        let decays = vec![Decay::Constant, Decay::Linear, Decay::Cosine];
+        let space = RecipeSpace { decays, starts: vec![[1e-3, 1e-1], [0.0, 0.99]] };
+        (0..n).map(|label| space.draw(&problem(), &mut Random::stream(1, &[label]))).collect()
+    }
+
+    #[test]
+    fn starting_values_fill_their_ranges_in_the_logarithm() {
+        let recipes = recipes(2000);
+        let below = |place: usize, x: f64| recipes.iter().filter(|r| r.starts.as_ref().unwrap()[place] < x).count();
+        assert_eq!([below(0, 1e-3 - 1e-12), below(0, 1e-1 + 1e-12)], [0, 2000]);
+        assert_eq!([below(1, -1e-12), below(1, 0.99 + 1e-12)], [0, 2000]);
+        // Half of them on either side of the geometric mean, within six standard deviations of a count (22).
+        assert!(below(0, 1e-2).abs_diff(1000) < 134 && below(1, 0.9).abs_diff(1000) < 134);
+    }
+
+    #[test]
+    fn every_shape_is_drawn_and_a_complement_stays_constant() {
+        let recipes = recipes(300);
+        for decay in [Decay::Constant, Decay::Linear, Decay::Cosine] {
+            let drawn = recipes.iter().filter(|recipe| recipe.schedules[0].decay == decay).count();
+            assert!(drawn.abs_diff(100) < 50, "{decay:?} {drawn} times");
+        }
+        assert!(recipes.iter().all(|recipe| recipe.schedules[1] == Schedule::default()));
+    }
+
+    #[test]
+    fn the_same_stream_gives_the_same_recipe_and_another_another() {
+        assert_eq!(recipes(2), recipes(2));
+        assert_ne!(recipes(2)[0], recipes(2)[1]);
+    }
+
+    #[test]
+    fn starting_values_outside_the_bounds_are_clipped() {
+        let space = RecipeSpace { decays: vec![Decay::Constant], starts: vec![[10.0, 100.0], [0.5, 0.9]] };
+        let recipe = space.draw(&problem(), &mut Random::stream(1, &[]));
+        assert_eq!(recipe.starts.unwrap()[0], 1.0);
+    }
+}

@@ -119,3 +119,40 @@ pub struct Trajectory {
     /// Observations 0 .. n in order, without gaps.
     pub steps: Vec<Step>,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn outcomes_and_reasons_can_be_read_back_from_their_words() {
+        for outcome in [Outcome::Completed, Outcome::Diverged, Outcome::Lost] {
+            assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+        }
+        assert!(Keep::ALL.iter().all(|keep| Keep::parse(keep.as_str()) == Some(*keep)));
+        assert_eq!((Outcome::parse("Completed"), Keep::parse("")), (None, None));
+    }
+
+    #[test]
+    fn keys_sort_by_repetition_epoch_index_and_attempt() {
+        let key = |repetition, epoch, index, attempt| TrajectoryKey { repetition, epoch, index, attempt };
+        let sorted = [key(0, 1, 0, 0), key(0, 1, 0, 1), key(0, 1, 2, 0), key(0, 2, 0, 0), key(1, 1, 0, 0)];
+        assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn a_trajectory_survives_json_to_the_last_bit() {
+        let mut trajectory = crate::fixtures::trajectory(&[0.1 + 0.2, 1.0 / 3.0], Some(Outcome::Diverged));
+        trajectory.steps[0].decision = Some(Decision {
+            actions: vec![3, 6],
+            log_probabilities: vec![-0.1, -1.0 / 3.0],
+            value: Some(0.7),
+            policy_version: 4,
+            keep: Some(Keep::PolicyFault),
+        });
+        let text = serde_json::to_string(&trajectory).unwrap();
+        assert_eq!(serde_json::from_str::<Trajectory>(&text).unwrap(), trajectory);
+    }
+}

@@ -1,10 +1,21 @@
 //! Policy artifacts: a safetensors file whose metadata says what the policy is and what it fits.
 
+mod check;
+mod file;
+mod fit;
+
 use serde::{Deserialize, Serialize};
 use tuning::{Inputs, Problem, Recipe};
 
+pub use check::ArtifactError;
+pub use file::{Tensor, read, write};
+pub use fit::{Misfit, fits};
+
 /// Version of the artifact format written here; others are refused.
 pub const FORMAT: u32 = 1;
+
+/// Bytes of the largest artifact that is read or written.
+pub const MAX_BYTES: usize = 64 << 20;
 
 /// Key in the safetensors metadata under which the [`Header`] stands as JSON.
 pub const METADATA_KEY: &str = "trainpilot";
@@ -110,3 +121,6 @@ impl Continuous {
         shapes.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

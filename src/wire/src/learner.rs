@@ -9,12 +9,14 @@
 //! | `GET /metrics` | anyone with a certificate | Prometheus text |
 
 use serde::{Deserialize, Serialize};
-use tuning::{Outcome, Step, TrajectoryKey};
+pub use tuning::Steps;
 
 /// Path of an epoch's order; the epoch's number follows.
 pub const EPOCHS_PATH: &str = "/v1/epochs";
 /// Path that takes [`Steps`].
 pub const STEPS_PATH: &str = "/v1/steps";
+/// Bytes of the longest body with [`Steps`] that a learner has to take.
+pub const MAX_STEPS_BYTES: usize = 4 << 20;
 /// Path of the [`LearnerState`].
 pub const STATE_PATH: &str = "/v1/state";
 /// Path of the stream of policies.
@@ -30,22 +32,6 @@ pub struct EpochOrder {
     pub trajectories: u32,
     /// Indices whose attempts are used up.
     pub lost: Vec<u32>,
-}
-
-/// Some steps of one attempt, in order and without gaps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Steps {
-    /// Which attempt.
-    pub key: TrajectoryKey,
-    /// Seed of its training.
-    pub seed: u32,
-    /// Name of its task; empty where there is only one.
-    pub task: String,
-    /// The steps; may be empty when only the outcome is news.
-    pub steps: Vec<Step>,
-    /// How the trajectory ended, if it has.
-    pub outcome: Option<Outcome>,
 }
 
 /// How far a learner has an attempt durably.
@@ -76,6 +62,9 @@ pub struct LearnerState {
     pub epochs: Vec<EpochSummary>,
     /// Env steps really trained so far, those of failed attempts included.
     pub env_steps_trained: u64,
+    /// What keeps it from going on at the moment, such as a full disk; it tries again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// What a policy learner is doing.

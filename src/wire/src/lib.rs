@@ -7,6 +7,10 @@
 
 pub mod agent;
 pub mod artifact;
+pub mod client;
+pub mod exposition;
+pub mod http;
 pub mod learner;
 pub mod settings;
+pub mod tls;
 pub mod trainer;

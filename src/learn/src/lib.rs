@@ -1,1 +1,18 @@
-//! TODO
+//! Networks and learning: the Transformer policy, PPO, and environments that run in this process.
+//!
+//! Owns every tensor of the project. Must not know files, networks between machines, or Kubernetes: it takes recorded
+//! trajectories and gives weights, figures and checkpoints as plain values.
+//! Start reading at [`Ppo`] (`ppo.rs`, the algorithm top to bottom), then [`nets::ContinuousPolicy`] and [`rollout`].
+
+mod adam;
+mod batch;
+mod checkpoint;
+mod env;
+mod error;
+pub mod nets;
+mod ppo;
+
+pub use checkpoint::CheckpointError;
+pub use env::{Env, rollout};
+pub use error::LearnError;
+pub use ppo::{Figures, Ppo};

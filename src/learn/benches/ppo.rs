@@ -1,0 +1,176 @@
+//! Env steps learned per second, beside the same epoch in eager PyTorch (`peer_ppo.py`) on one thread.
+//!
+//! `PEER_PYTHON` names a Python that has torch; without one only our own figures are printed. Repetitions of the two are
+//! interleaved, and both have to come to the same losses. Ours includes turning trajectories into tensors.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::env;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use learn::{Env, Figures, Ppo, rollout};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tch::Device;
+use tuning::{
+    Direction, Draw, Hyperparameter, Metric, Objective, Observer, Outcome, Problem, Random, Scale, Schedule, Trajectory,
+};
+use wire::settings::{PpoSettings, Preset};
+
+const ROUNDS: usize = 5;
+/// Env steps learned in a round, so that each takes about a second.
+const WORK: usize = 30_000;
+
+fn main() {
+    tch::set_num_threads(1);
+    println!("{:>4} {:>4} {:>12} {:>12} {:>7}", "B", "T", "ours", "PyTorch", "ratio");
+    for (b, t) in [(16, 20), (64, 20), (128, 20), (16, 100), (128, 100)] {
+        let work = Workload::new(b, t);
+        let repetitions = (WORK / (b * t)).max(3);
+        let rounds: Vec<(f64, Option<f64>)> = (0..ROUNDS).map(|_| work.round(repetitions)).collect();
+        let ours = median(rounds.iter().map(|(ours, _)| *ours));
+        print!("{b:>4} {t:>4} {ours:>12.0}");
+        match rounds.iter().map(|(ours, peer)| peer.map(|peer| (peer, ours / peer))).collect::<Option<Vec<_>>>() {
+            Some(pairs) => {
+                let (peer, ratio) = (median(pairs.iter().map(|pair| pair.0)), median(pairs.iter().map(|pair| pair.1)));
+                println!(" {peer:>12.0} {ratio:>7.2}");
+            }
+            None => println!(" {:>12}", "not here"),
+        }
+    }
+    println!("env steps learned per second, median of {ROUNDS} interleaved rounds; PPO's default preset");
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One epoch, and the learner as it is before.
+struct Workload {
+    problem: Problem,
+    settings: PpoSettings,
+    trajectories: Vec<Trajectory>,
+    checkpoint: Vec<u8>,
+}
+
+impl Workload {
+    fn new(b: usize, t: usize) -> Self {
+        let problem = problem(t as u32);
+        let settings = PpoSettings { target_kl: 1e9, ..PpoSettings::of(Preset::Default, false) };
+        let ppo = Ppo::new(problem.clone(), &settings, 1, Device::Cpu).unwrap();
+        let draw = |seed| Draw { seed, task: None, initial: vec![1e-2; problem.hyperparameters.len()] };
+        let draws: Vec<Draw> = (0..b as u32).map(draw).collect();
+        let mut env = Noise(Random::stream(1, &[]));
+        let trajectories = rollout(ppo.policy(), settings.inputs, &problem, &mut env, &draws, 1);
+        Self { problem, settings, trajectories, checkpoint: ppo.save() }
+    }
+
+    /// Env steps per second: ours, and the peer's if it is here.
+    fn round(&self, repetitions: usize) -> (f64, Option<f64>) {
+        let env_steps = (self.trajectories.len() * self.problem.env_steps as usize) as f64;
+        let learned: Vec<(f64, Figures)> = (0..repetitions).map(|_| self.learn()).collect();
+        let ours = env_steps / median(learned.iter().map(|(seconds, _)| *seconds));
+        let peer = peer(&self.for_peer(repetitions));
+        if let Some(peer) = &peer {
+            let Figures { policy_loss, value_loss, entropy, kl, clip_share, .. } = learned[0].1;
+            let same = [policy_loss, value_loss, entropy, kl, clip_share].into_iter().zip(&peer.losses);
+            let same = same.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(same < 0.02, "the peer learns something else: {:?}, ours {:?}", peer.losses, learned[0].1);
+        }
+        (ours, peer.map(|peer| env_steps / median(peer.seconds.into_iter())))
+    }
+
+    fn learn(&self) -> (f64, Figures) {
+        let mut ppo = Ppo::load(self.problem.clone(), &self.settings, &self.checkpoint, Device::Cpu).unwrap();
+        let begin = Instant::now();
+        let figures = ppo.learn(1, &self.trajectories).unwrap();
+        (begin.elapsed().as_secs_f64(), figures)
+    }
+
+    fn for_peer(&self, repetitions: usize) -> Value {
+        let ppo = Ppo::load(self.problem.clone(), &self.settings, &self.checkpoint, Device::Cpu).unwrap();
+        let decisions = |t: &Trajectory| t.steps.iter().filter_map(|step| step.decision.clone()).collect::<Vec<_>>();
+        let each = |of: &dyn Fn(&Trajectory) -> Value| self.trajectories.iter().map(of).collect::<Vec<_>>();
+        json!({
+            "settings": self.settings, "repetitions": repetitions, "weights": ppo.tensors(),
+            "dModel": self.settings.d_model, "dFf": self.settings.d_ff, "layers": self.settings.layers,
+            "heads": self.settings.heads, "inputs": self.settings.inputs.width(&self.problem),
+            "hyperparameters": self.problem.hyperparameters.len(), "multipliers": self.problem.multipliers.len(),
+            "envSteps": self.problem.env_steps,
+            "observations": each(&|t| json!(self.observations(t))),
+            "actions": each(&|t| decisions(t).iter().map(|d| json!(d.actions)).collect()),
+            "acted": each(&|t| decisions(t).iter().map(|d| json!(d.log_probabilities)).collect()),
+            "rewards": each(&|t| json!(self.problem.rewards(&t.steps, Outcome::Completed))),
+        })
+    }
+
+    fn observations(&self, trajectory: &Trajectory) -> Vec<Vec<f32>> {
+        let mut observer = Observer::new(&self.problem, self.settings.inputs);
+        let decided = trajectory.steps.iter().take(self.problem.env_steps as usize);
+        decided.map(|step| observer.observe(&step.metrics, &step.hyperparameters)).collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Peer {
+    seconds: Vec<f64>,
+    losses: Vec<f64>,
+}
+
+/// What the peer says, if its Python has torch.
+fn peer(workload: &Value) -> Option<Peer> {
+    let python = env::var("PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has_torch = Command::new(&python).args(["-c", "import torch"]).stderr(Stdio::null()).status();
+    if !has_torch.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer_ppo.py");
+    let mut command = Command::new(python);
+    let mut child = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(workload.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "the peer failed");
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// Metrics that follow nothing: only their number matters here.
+struct Noise(Random);
+
+impl Env for Noise {
+    fn reset(&mut self, draws: &[Draw]) -> Vec<Vec<f64>> {
+        draws.iter().map(|_| (0..4).map(|_| self.0.uniform()).collect()).collect()
+    }
+
+    fn step(&mut self, running: &[usize], _: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
+        running.iter().map(|_| Some((0..4).map(|_| self.0.uniform()).collect())).collect()
+    }
+}
+
+/// As large as `digits`: four metrics, three hyperparameters, seven multipliers.
+fn problem(env_steps: u32) -> Problem {
+    let metric = |n: usize| Metric {
+        name: format!("metric{n}"),
+        range: [0.0, 1.0],
+        scale: if n < 2 { Scale::Log } else { Scale::Logit },
+        observed: true,
+    };
+    let hyperparameter = |n: usize| Hyperparameter {
+        name: format!("hyperparameter{n}"),
+        initial: Some(1e-2),
+        initial_range: None,
+        min: 1e-5,
+        max: 1.0,
+        complement: false,
+        schedule: Schedule::default(),
+    };
+    Problem {
+        objective: Objective { metric: "metric3".to_owned(), direction: Direction::Maximize },
+        metrics: (0..4).map(metric).collect(),
+        hyperparameters: (0..3).map(hyperparameter).collect(),
+        multipliers: vec![0.5, 0.8, 0.95, 1.0, 1.05, 1.25, 2.0],
+        env_steps,
+    }
+}

@@ -1,0 +1,134 @@
+//! Trainings that run in this process: what tests and simulations learn from.
+
+use tch::{Kind, Tensor, no_grad};
+use tuning::{
+    Decision, Draw, Inputs, Observer, Outcome, Problem, Random, Steering, Step, Trajectory, TrajectoryKey, sample,
+};
+
+use crate::nets::{ContinuousPolicy, to_vec};
+
+/// Many trainings side by side, for one problem.
+pub trait Env {
+    /// Begins one training for each draw. Metrics of each before any training, raw, in the problem's order.
+    fn reset(&mut self, draws: &[Draw]) -> Vec<Vec<f64>>;
+
+    /// Trains one env step of those trainings whose place in the draws is in `running`, with these hyperparameter
+    /// values (in the same order). Metrics of each afterwards; none where a training diverged, which is not asked again.
+    fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>>;
+}
+
+/// Keeps draws of actions apart from whatever else the seed of a training is used for.
+const ACTIONS: u64 = 0x0ac7;
+
+/// Gathers one trajectory for each draw, all of them steered by `policy`, whose actions are sampled.
+///
+/// Actions depend on the draw's seed and the observations, not on what else is in the batch. Keys are those of the first
+/// repetition, in `epoch`, by place. Every forward pass has the shape that learning has (B, T, I), so that the recorded
+/// log-probabilities are, bit by bit, those that learning starts from.
+pub fn rollout(
+    policy: &ContinuousPolicy,
+    inputs: Inputs,
+    problem: &Problem,
+    env: &mut impl Env,
+    draws: &[Draw],
+    epoch: u32,
+) -> Vec<Trajectory> {
+    let mut runs: Vec<Run> = draws.iter().map(|draw| Run::new(problem, inputs, draw)).collect();
+    let (b, t, i) = (runs.len() as i64, i64::from(problem.env_steps), inputs.width(problem) as i64);
+    let mut seen = Tensor::zeros([b, t, i], (Kind::Float, policy.device()));
+    let all: Vec<usize> = (0..runs.len()).collect();
+    let first = env.reset(draws).into_iter().map(Some).collect();
+    observe(&mut runs, &all, first, 0, &mut seen);
+    for step in 0..problem.env_steps {
+        let running: Vec<usize> = all.iter().copied().filter(|place| !runs[*place].diverged).collect();
+        decide(policy, problem, &mut runs, &running, step, &seen);
+        let values: Vec<_> = running.iter().map(|place| runs[*place].steering.values()).collect();
+        observe(&mut runs, &running, env.step(&running, &values), step + 1, &mut seen);
+    }
+    let numbered = (0..).zip(runs).zip(draws);
+    numbered.map(|((index, run), draw)| run.into_trajectory(draw, epoch, index)).collect()
+}
+
+/// One trajectory while it runs.
+struct Run<'a> {
+    steering: Steering<'a>,
+    observer: Observer<'a>,
+    steps: Vec<Step>,
+    actions: Random,
+    diverged: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(problem: &'a Problem, inputs: Inputs, draw: &Draw) -> Self {
+        Self {
+            steering: Steering::start(problem, &draw.initial),
+            observer: Observer::new(problem, inputs),
+            steps: Vec::new(),
+            actions: Random::stream(draw.seed.into(), &[ACTIONS]),
+            diverged: false,
+        }
+    }
+
+    fn into_trajectory(self, draw: &Draw, epoch: u32, index: u32) -> Trajectory {
+        Trajectory {
+            key: TrajectoryKey { repetition: 0, epoch, index, attempt: 0 },
+            seed: draw.seed,
+            task: String::new(),
+            outcome: Some(if self.diverged { Outcome::Diverged } else { Outcome::Completed }),
+            steps: self.steps,
+        }
+    }
+}
+
+/// Records the metrics of observation `step`, and writes what a policy sees of them into `seen`, (B, T, I).
+fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, step: u32, seen: &mut Tensor) {
+    assert_eq!(metrics.len(), running.len(), "an environment answers for each running training");
+    for (place, metrics) in running.iter().zip(metrics) {
+        let run = &mut runs[*place];
+        let Some(metrics) = metrics.filter(|metrics| metrics.iter().all(|x| x.is_finite())) else {
+            run.diverged = true;
+            continue;
+        };
+        let values = run.steering.values();
+        if i64::from(step) < seen.size()[1] {
+            let observation = Tensor::from_slice(&run.observer.observe(&metrics, &values));
+            seen.get(*place as i64).get(step.into()).copy_(&observation);
+        }
+        run.steps.push(Step {
+            step,
+            metrics,
+            hyperparameters: values.clone(),
+            applied: values,
+            decision: None,
+            elapsed_seconds: 0.0,
+        });
+    }
+}
+
+/// Draws the actions of observation `step` and puts them in force.
+fn decide(policy: &ContinuousPolicy, problem: &Problem, runs: &mut [Run], running: &[usize], step: u32, seen: &Tensor) {
+    let outputs = no_grad(|| policy.forward(seen));
+    let log_probabilities = to_vec(&outputs.log_probabilities.select(1, step.into())); // (B, C, A)
+    let values = to_vec(&outputs.values.select(1, step.into())); // (B)
+    let (c, a) = (problem.hyperparameters.len(), problem.multipliers.len());
+    for place in running {
+        let run = &mut runs[*place];
+        let distributions = log_probabilities[place * c * a..][..c * a].chunks(a);
+        let (actions, chosen): (Vec<_>, Vec<_>) = distributions
+            .map(|distribution| {
+                let action = sample(distribution, run.actions.uniform());
+                (action, distribution[action])
+            })
+            .unzip();
+        run.steering.act(step, &actions);
+        if let Some(last) = run.steps.last_mut() {
+            last.decision = Some(Decision {
+                actions,
+                log_probabilities: chosen,
+                value: Some(values[*place]),
+                policy_version: 0,
+                keep: None,
+            });
+        }
+    }
+}

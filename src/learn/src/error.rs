@@ -1,0 +1,56 @@
+//! Why learning was refused.
+
+use tuning::TrajectoryKey;
+
+use crate::CheckpointError;
+
+/// Why learning was refused. The learner is left as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    /// No trajectory came to an end with a decision of a policy in it.
+    #[error("epoch {epoch} has no decision of a policy to learn from: all its trajectories are lost or were kept")]
+    NothingToLearnFrom {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// A trajectory does not fit the problem.
+    #[error(
+        "trajectory {} of epoch {}, attempt {}, step {step}: {field} is {got}, expected {expected}",
+        key.index, key.epoch, key.attempt
+    )]
+    Trajectory {
+        /// Which one.
+        key: TrajectoryKey,
+        /// Number of the env step.
+        step: usize,
+        /// What is wrong about it.
+        field: &'static str,
+        /// What it is.
+        got: String,
+        /// What would fit.
+        expected: String,
+    },
+    /// A loss, gradient or weight stopped being a finite number.
+    #[error("epoch {epoch}: {what} is not finite at optimizer step {optimizer_step}; the previous weights are kept")]
+    NotFinite {
+        /// The epoch.
+        epoch: u32,
+        /// What was not finite.
+        what: &'static str,
+        /// Optimizer steps done in the epoch before it was noticed.
+        optimizer_step: u32,
+    },
+    /// A network of these settings cannot be built.
+    #[error("{field} is {got}, expected {expected}")]
+    Settings {
+        /// Name of the setting.
+        field: &'static str,
+        /// What it is.
+        got: usize,
+        /// What would do.
+        expected: String,
+    },
+    /// A checkpoint cannot be resumed from.
+    #[error("the checkpoint cannot be resumed from")]
+    Checkpoint(#[from] CheckpointError),
+}

@@ -1,0 +1,98 @@
+//! The continuous Transformer policy, as `wire::artifact::Continuous` describes it.
+//!
+//! Notation: B trajectories, T env steps, I inputs, C hyperparameters, A multipliers, D width.
+
+use tch::{Device, Tensor};
+use tuning::Problem;
+use wire::artifact::Continuous;
+
+use super::Weights;
+use super::blocks::{Block, Linear, Norm, positions};
+
+/// First weights of the heads are this much smaller, so that a fresh policy is near uniform …
+const ACTIONS_GAIN: f64 = 0.01;
+/// … and expects almost nothing.
+const VALUE_GAIN: f64 = 0.01;
+
+/// A causal Transformer over the observations of a trajectory.
+#[derive(Debug)]
+pub struct ContinuousPolicy {
+    weights: Weights,
+    input: Linear,
+    blocks: Vec<Block>,
+    norm: Norm,
+    actions: Linear,
+    value: Linear,
+    /// (T, D).
+    positions: Tensor,
+    hyperparameters: i64,
+    multipliers: i64,
+}
+
+/// What a policy says at each observation.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Logarithm of each multiplier's probability, for each hyperparameter on its own; (B, T, C, A).
+    pub log_probabilities: Tensor,
+    /// Return expected from here on; (B, T).
+    pub values: Tensor,
+}
+
+impl ContinuousPolicy {
+    /// A fresh policy for `problem`, whose weights depend on `seed` alone.
+    pub fn new(problem: &Problem, shape: &Continuous, seed: u64, device: Device) -> Self {
+        let mut policy = Self::zeros(problem, shape, device);
+        policy.weights.draw(seed, |name| match name {
+            "actions.weight" => ACTIONS_GAIN,
+            "value.weight" => VALUE_GAIN,
+            _ => 1.0,
+        });
+        policy
+    }
+
+    /// A policy whose weights are all 0, to be overwritten.
+    pub(crate) fn zeros(problem: &Problem, shape: &Continuous, device: Device) -> Self {
+        let weights = Weights::zeros(shape.tensors(problem), device);
+        Self {
+            input: Linear::new(&weights, "input"),
+            blocks: (0..shape.layers).map(|n| Block::new(&weights, &format!("block{n}"), shape.heads)).collect(),
+            norm: Norm::new(&weights, "norm"),
+            actions: Linear::new(&weights, "actions"),
+            value: Linear::new(&weights, "value"),
+            positions: positions(problem.env_steps as usize, shape.d_model, device),
+            hyperparameters: problem.hyperparameters.len() as i64,
+            multipliers: problem.multipliers.len() as i64,
+            weights,
+        }
+    }
+
+    /// Reads observations (B, T, I), with T at most the problem's env steps.
+    ///
+    /// Position t depends on observations 0 ..= t only, so whatever pads the end of a trajectory cannot matter.
+    pub fn forward(&self, observations: &Tensor) -> Outputs {
+        let (b, t, _) = observations.size3().expect("observations are (B, T, I)");
+        let mut x = self.input.forward(observations) + self.positions.narrow(0, 0, t); // (B, T, I) -> (B, T, D)
+        for block in &self.blocks {
+            x = block.forward(&x);
+        }
+        let x = self.norm.forward(&x);
+        let logits = self.actions.forward(&x).view([b, t, self.hyperparameters, self.multipliers]); // (B, T, C, A)
+        let values = self.value.forward(&x).squeeze_dim(-1); // (B, T, 1) -> (B, T)
+        Outputs { log_probabilities: logits.log_softmax(-1, tch::Kind::Float), values }
+    }
+
+    /// Its weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Its weights, to be changed.
+    pub fn weights_mut(&mut self) -> &mut Weights {
+        &mut self.weights
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.positions.device()
+    }
+}

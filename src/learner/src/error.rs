@@ -1,0 +1,58 @@
+//! What can go wrong in a learner.
+
+use std::path::PathBuf;
+
+/// Why a learner can't do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnerError {
+    /// Its storage can't be read or written.
+    #[error("storage: {path}")]
+    Storage {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of its storage is not what it should be.
+    #[error("{path} is not readable as {expected}")]
+    Corrupt {
+        /// File.
+        path: PathBuf,
+        /// What it should have been.
+        expected: &'static str,
+        /// Why it is not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another process serves the same storage.
+    #[error("{0} is in use by another learner")]
+    InUse(PathBuf),
+    /// The dataset can't be read or written.
+    #[error("dataset")]
+    Dataset(#[from] dataset::DatasetError),
+    /// The epoch being gathered can't be read or written.
+    #[error("journal")]
+    Spool(#[from] dataset::SpoolError),
+    /// What was sent contradicts what is stored, or does not fit the experiment.
+    #[error("refused")]
+    Contradiction(#[from] dataset::GatherError),
+    /// The networks can't go on.
+    #[error("learning")]
+    Learn(#[from] learn::LearnError),
+    /// A checkpoint can't be gone on from.
+    #[error("checkpoint")]
+    Checkpoint(#[from] learn::CheckpointError),
+    /// An artifact can't be used.
+    #[error("policy artifact")]
+    Artifact(#[from] wire::artifact::ArtifactError),
+    /// A published policy was learned for something else.
+    #[error("the policy in {path} does not fit this experiment: {misfit}")]
+    Misfit {
+        /// File of the artifact.
+        path: PathBuf,
+        /// What differs.
+        misfit: String,
+    },
+    /// An order or steps that contradict what is known.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,36 @@
+//! What Prometheus sees of a learner.
+
+use prometheus::{Encoder, Gauge, Opts, Registry, TextEncoder};
+
+use crate::Learner;
+
+/// The learner's state as Prometheus text. Figures of learning become gauges `trainpilot_learner_NAME`.
+pub fn render(learner: &Learner) -> String {
+    let state = learner.state();
+    let registry = Registry::new();
+    let add = |name: &str, help: &str, value: f64| {
+        let gauge = Gauge::with_opts(Opts::new(format!("trainpilot_learner_{name}"), help));
+        let gauge = gauge.expect("names are made of letters and underscores");
+        gauge.set(value);
+        // Two figures of one name would be a fault of ours; the first one stands.
+        let _ = registry.register(Box::new(gauge));
+    };
+    let gathering = state.gathering.unwrap_or_default();
+    add("policy_version", "Version of the newest policy published.", state.policy_version as f64);
+    add("epochs_learned", "Epochs gathered and learned from.", f64::from(state.epochs_learned));
+    add("env_steps_trained", "Env steps really trained, failed attempts included.", state.env_steps_trained as f64);
+    add("trajectories_completed", "Completed trajectories of the running epoch.", f64::from(gathering.completed));
+    add("trajectories_diverged", "Diverged trajectories of the running epoch.", f64::from(gathering.diverged));
+    add("trajectories_lost", "Lost trajectories of the running epoch.", f64::from(gathering.lost));
+    if let Some(epoch) = state.epochs.last() {
+        add("objective_mean", "Mean objective of the last learned epoch.", epoch.mean.unwrap_or(f64::NAN));
+        add("objective_best", "Best objective of the last learned epoch.", epoch.best.unwrap_or(f64::NAN));
+    }
+    for (name, value) in learner.figures() {
+        add(&name, "Figure of the last learned epoch.", value);
+    }
+    let mut text = Vec::new();
+    let encoded = TextEncoder::new().encode(&registry.gather(), &mut text);
+    encoded.expect("writing to memory does not fail");
+    String::from_utf8(text).expect("the encoder writes UTF-8")
+}

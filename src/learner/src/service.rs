@@ -1,0 +1,92 @@
+//! The learner's network face: the routes of [`wire::learner`] over mutual TLS.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio_stream::wrappers::WatchStream;
+use wire::http::allow;
+use wire::learner::{EPOCHS_PATH, EpochOrder, Frame, LearnerState, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored};
+use wire::tls::Role;
+
+use crate::learner::{Published, sentence};
+use crate::{Learner, LearnerError, metrics};
+
+/// Largest body taken: a trajectory of thousands of env steps fits.
+const BODY_LIMIT: usize = 16 << 20;
+
+/// All routes of a learner.
+pub fn router(learner: Arc<Learner>) -> Router {
+    Router::new()
+        .route(&format!("{EPOCHS_PATH}/{{epoch}}"), allow(&[Role::Operator], put(order)))
+        .route(STEPS_PATH, allow(&[Role::Operator, Role::Agent], post(store)))
+        .route(STATE_PATH, allow(&[Role::Operator], get(state)))
+        .route(POLICY_PATH, allow(&[Role::Operator, Role::Agent], get(policies)))
+        .route("/metrics", get(|State(learner): State<Arc<Learner>>| async move { metrics::render(&learner) }))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(learner)
+}
+
+async fn order(
+    State(learner): State<Arc<Learner>>,
+    Path(epoch): Path<u32>,
+    Json(order): Json<EpochOrder>,
+) -> Result<Json<LearnerState>, Refusal> {
+    if order.epoch != epoch {
+        let sentence = format!("the path says epoch {epoch}, the order epoch {}", order.epoch);
+        return Err(LearnerError::Refused(sentence).into());
+    }
+    blocking(move || learner.order(&order)).await.map(Json)
+}
+
+async fn store(State(learner): State<Arc<Learner>>, Json(steps): Json<Steps>) -> Result<Json<Stored>, Refusal> {
+    blocking(move || learner.store(steps)).await.map(Json)
+}
+
+async fn state(State(learner): State<Arc<Learner>>) -> Json<LearnerState> {
+    Json(learner.state())
+}
+
+/// The newest policy at once, then each later one for as long as the agent listens.
+async fn policies(State(learner): State<Arc<Learner>>) -> Response {
+    let frames = WatchStream::new(learner.policies()).flat_map(|Published { version, bytes }| {
+        let head = Frame { version, length: bytes.len() as u64 }.encode();
+        futures::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(&head)), Ok(bytes)])
+    });
+    Body::from_stream(frames).into_response()
+}
+
+/// Runs what waits for a disk where it stops nobody else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LearnerError> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(Refusal::from),
+        Err(_) => Err(Refusal(StatusCode::INTERNAL_SERVER_ERROR, "the learner failed inside".to_owned())),
+    }
+}
+
+/// An answer that is not what was asked for: a status and one sentence.
+struct Refusal(StatusCode, String);
+
+impl From<LearnerError> for Refusal {
+    fn from(error: LearnerError) -> Self {
+        let status = match error {
+            LearnerError::Refused(_) | LearnerError::Contradiction(_) => StatusCode::CONFLICT,
+            _ => StatusCode::INSUFFICIENT_STORAGE,
+        };
+        Self(status, sentence(&error))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}

@@ -1,1 +1,36 @@
-//! TODO
+//! The Kubernetes kinds of trainpilot: their fields, their validation, and what a spec means in plain numbers.
+//!
+//! Owns the words that users write, the rules about them (schema bounds and CEL, evaluated offline as the apiserver
+//! evaluates them), presets and defaults. Must not know clients, clocks, I/O or tensors.
+//! Start reading at [`TuningExperimentSpec`], then [`validate`] and [`meaning`].
+
+mod algorithm;
+mod crd;
+mod evaluation;
+mod experiment;
+pub mod meaning;
+mod problem;
+mod schema;
+mod status;
+mod trajectory;
+mod validation;
+
+pub use algorithm::{
+    AdvantagesSpec, AlgorithmSpec, DecayShape, FixedSpec, InputsSpec, NetworkSpec, PolicySource, PolicySpec, PpoSpec,
+    PresetSpec, RandomSpec, SearchSpec,
+};
+pub use crd::{crd, crd_yaml};
+pub use evaluation::{
+    BudgetSpec, FinalEvaluationSpec, LearnerSpec, LearnersSpec, ModeSpec, PolicyUpdatesSpec, StorageSpec,
+};
+pub use experiment::{TuningExperiment, TuningExperimentSpec};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+pub use k8s_openapi::jiff::Timestamp;
+pub use problem::{
+    ConstantSpec, DecaySpec, DirectionSpec, HyperparameterSpec, MetricSpec, ObjectiveSpec, ScaleSpec, ScheduleSpec,
+};
+pub use status::{
+    ObjectiveStatus, Phase, RepetitionPhase, RepetitionStatus, TrajectoriesStatus, TuningExperimentStatus,
+};
+pub use trajectory::{ContainerSpec, EnvSpec, PodSpec, TRAINER, TaskSpec, TemplateSpec, TrajectorySpec};
+pub use validation::{Violation, check_update, validate, violations};

@@ -1,0 +1,123 @@
+//! What surrounds learning: the final evaluation, the learners' resources, budgets.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::TaskSpec;
+
+/// The trajectories gathered after the last epoch with the frozen policy; what results are quoted from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FinalEvaluationSpec {
+    /// Trajectories. Their seeds are used by no learning, and are the same in every experiment of the same `seed`, so
+    /// that results compare in pairs. Default: 32. Immutable.
+    #[serde(default = "thirty_two")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub trajectories: u32,
+    /// How actions are chosen from the policy's probabilities: `Sampled` or `Greedy` (the most probable one).
+    /// Default: Sampled. Immutable.
+    #[serde(default)]
+    pub mode: ModeSpec,
+    /// Tasks, which may be such that no learning saw, taken in turn: trajectory i has task i mod n.
+    /// Default: those of `trajectory`. Immutable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))")
+        .message("two tasks have the same name: expected different ones"))]
+    pub tasks: Vec<TaskSpec>,
+}
+
+impl Default for FinalEvaluationSpec {
+    fn default() -> Self {
+        Self { trajectories: thirty_two(), mode: ModeSpec::default(), tasks: Vec::new() }
+    }
+}
+
+/// How actions are chosen from the policy's probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ModeSpec {
+    /// Drawn.
+    #[default]
+    Sampled,
+    /// The most probable one.
+    Greedy,
+}
+
+/// When a newly published policy takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PolicyUpdatesSpec {
+    /// A trajectory keeps the policy it started with.
+    #[default]
+    AtTrajectoryStart,
+    /// From the next decision on.
+    Immediate,
+}
+
+/// What learners run on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnersSpec {
+    /// The policy learners, one for each repetition. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<LearnerSpec>,
+}
+
+/// What one learner runs on. Without meaning on one machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearnerSpec {
+    /// CPU, memory and devices, as in any container. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+    /// Labels of the nodes it may run on. Default: any node. Immutable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that it tolerates. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// The volume with dataset, checkpoints and policies. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSpec>,
+}
+
+/// A volume claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageSpec {
+    /// Size, such as 10Gi. Default: 10Gi. Immutable.
+    #[serde(default = "ten_gibibytes")]
+    pub size: Quantity,
+    /// Storage class. Default: the cluster's default. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
+}
+
+/// When to stop learning early. The epoch being gathered is finished, then the final evaluation follows with the policy
+/// as it stands; it is not counted. Raising a budget after that has no effect.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetSpec {
+    /// Trajectories to learn from, shared equally by the repetitions; no epoch is started that would pass it.
+    /// Default: no limit. Mutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub trajectories: Option<u32>,
+    /// Hours since the experiment was first worked on, suspension included, after which no epoch is started.
+    /// Default: no limit. Mutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0), extend("exclusiveMinimum" = true))]
+    pub hours: Option<f64>,
+}
+
+fn thirty_two() -> u32 {
+    32
+}
+
+fn ten_gibibytes() -> Quantity {
+    Quantity("10Gi".to_owned())
+}

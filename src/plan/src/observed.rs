@@ -1,0 +1,56 @@
+//! What was seen of an experiment. Everything but the experiment itself may be old, incomplete or missing.
+
+use api::{Timestamp, TuningExperiment};
+use wire::learner::LearnerState;
+
+/// What was seen of an experiment.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The time of the observation.
+    pub now: Timestamp,
+    /// The experiment: wishes, unique id, generation, and the status that was written last.
+    pub experiment: TuningExperiment,
+    /// Its repetitions, in order; missing ones count as nothing seen.
+    pub repetitions: Vec<RepetitionObserved>,
+}
+
+/// What was seen of one repetition.
+#[derive(Clone, Debug, Default)]
+pub struct RepetitionObserved {
+    /// Where agents reach its learner, `HOST:PORT`. Does not change when the learner is started anew.
+    pub address: String,
+    /// Its learner, if one exists.
+    pub learner: Option<LearnerObserved>,
+    /// Its batches that exist, in any order.
+    pub batches: Vec<BatchObserved>,
+}
+
+/// A policy learner that exists.
+#[derive(Clone, Debug)]
+pub struct LearnerObserved {
+    /// `epochs` of the configuration that it was started with. Fewer than the spec's mean that it was told to stop early.
+    pub epochs: u32,
+    /// Its answer; none if it does not answer (yet). Asked for, not remembered.
+    pub state: Option<LearnerState>,
+    /// Why it can't be kept running, once starting it again has become pointless.
+    pub failure: Option<String>,
+}
+
+/// A batch of trajectories that exists.
+#[derive(Clone, Debug, Default)]
+pub struct BatchObserved {
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// Whether it is the final evaluation.
+    pub final_evaluation: bool,
+    /// Trajectories that may run at once.
+    pub parallelism: u32,
+    /// Attempts that run now, those on their way out included.
+    pub running: u32,
+    /// Indices whose trajectory is over and delivered.
+    pub ended: Vec<u32>,
+    /// Indices whose attempts are used up.
+    pub failed: Vec<u32>,
+    /// Why the last attempt that failed did so, in a sentence.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,161 @@
+//! One training: the network, the order of its batches, and what is measured.
+
+use anyhow::{Result, ensure};
+use clap::{Args, value_parser};
+use tasks::contract::Values;
+use tasks::trainer::{Divergence, Training};
+use tch::{Kind, Tensor};
+use tuning::Random;
+
+use crate::data::{CLASSES, Data, Split, shuffled};
+use crate::network::Network;
+
+// Streams of the trajectory's seed.
+const WEIGHTS: u64 = 0;
+const BATCHES: u64 = 1;
+
+/// Budget and size of a training.
+#[derive(Args, Clone, Debug)]
+pub struct TrainingOptions {
+    /// Steps of SGD in an env step
+    #[arg(long, env = "DIGITS_STEPS_PER_ENV_STEP", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
+    pub steps_per_env_step: u32,
+    /// Images in a batch
+    #[arg(long, env = "DIGITS_BATCH_SIZE", default_value_t = 8, value_parser = value_parser!(u32).range(1..))]
+    pub batch_size: u32,
+    /// Hidden units
+    #[arg(long, env = "DIGITS_WIDTH", default_value_t = 128, value_parser = value_parser!(u32).range(1..))]
+    pub width: u32,
+}
+
+/// What can be steered. The flags hold for what nobody steers.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Hyperparameters {
+    /// Learning rate of SGD
+    #[arg(long, env = "DIGITS_LEARNING_RATE", default_value_t = 1e-2)]
+    pub learning_rate: f64,
+    /// Share of the velocity that is kept in each step
+    #[arg(long, env = "DIGITS_MOMENTUM", default_value_t = 0.9)]
+    pub momentum: f64,
+    /// Weight decay, added to the gradient; biases have none
+    #[arg(long, env = "DIGITS_WEIGHT_DECAY", default_value_t = 1e-3)]
+    pub weight_decay: f64,
+}
+
+/// A training under way.
+pub struct Digits<'a> {
+    data: &'a Data,
+    options: &'a TrainingOptions,
+    hyperparameters: Hyperparameters,
+    network: Network,
+    batches: Random,
+    order: Tensor, // (training size), rows of this pass in their order
+    used: usize,   // batches of this pass that are trained
+}
+
+impl<'a> Digits<'a> {
+    /// A training before its first step; `seed` fixes the weights it starts from and the order of its batches.
+    pub fn new(
+        data: &'a Data,
+        options: &'a TrainingOptions,
+        hyperparameters: Hyperparameters,
+        seed: u64,
+    ) -> Result<Self> {
+        let (images, batch) = (data.training.len(), options.batch_size as usize);
+        ensure!(batch <= images, "batch size is {batch}, expected at most the {images} training images");
+        let inputs = data.training.images.size()[1] as usize;
+        let width = options.width as usize;
+        let network = Network::new(inputs, width, CLASSES, &mut Random::stream(seed, &[WEIGHTS]));
+        let mut batches = Random::stream(seed, &[BATCHES]);
+        let order = Tensor::from_slice(&shuffled(images, &mut batches));
+        Ok(Self { data, options, hyperparameters, network, batches, order, used: 0 })
+    }
+
+    /// Takes the place of the learning rate in force.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.hyperparameters.learning_rate = learning_rate;
+    }
+
+    /// The next batch; what does not fill one is left over until the next pass.
+    fn next_batch(&mut self) -> Split {
+        let batch = self.options.batch_size as usize;
+        let images = self.data.training.len();
+        if self.used == images / batch {
+            self.order = Tensor::from_slice(&shuffled(images, &mut self.batches));
+            self.used = 0;
+        }
+        let rows = self.order.narrow(0, (self.used * batch) as i64, batch as i64);
+        self.used += 1;
+        self.data.training.rows(&rows)
+    }
+
+    fn measure(&self, training: Measured) -> Result<Values, Divergence> {
+        let mut metrics = Values::new();
+        let on = |split: &Split| Measured::of(&self.network.forward(&split.images), &split.targets);
+        let splits = [("training", training), ("validation", on(&self.data.validation)), ("test", on(&self.data.test))];
+        for (name, measured) in splits {
+            if !measured.loss.is_finite() {
+                return Err(format!("{name}_loss is {}", measured.loss));
+            }
+            metrics.insert(format!("{name}_accuracy"), measured.accuracy);
+            metrics.insert(format!("{name}_loss"), measured.loss);
+        }
+        Ok(metrics)
+    }
+}
+
+impl Training for Digits<'_> {
+    fn hyperparameter(&mut self, name: &str) -> Option<&mut f64> {
+        match name {
+            "learning_rate" => Some(&mut self.hyperparameters.learning_rate),
+            "momentum" => Some(&mut self.hyperparameters.momentum),
+            "weight_decay" => Some(&mut self.hyperparameters.weight_decay),
+            _ => None,
+        }
+    }
+
+    fn hyperparameters(&self) -> &'static [&'static str] {
+        &["learning_rate", "momentum", "weight_decay"]
+    }
+
+    /// The training metrics are of the images that the first env step will train on, or all of them if it will go
+    /// through more.
+    fn evaluate(&mut self) -> Result<Values, Divergence> {
+        let images = (self.options.steps_per_env_step * self.options.batch_size) as usize;
+        let first = self.data.training.rows(&self.order.narrow(0, 0, images.min(self.data.training.len()) as i64));
+        self.measure(Measured::of(&self.network.forward(&first.images), &first.targets))
+    }
+
+    /// The training metrics are running ones: of each batch just before the step that it makes.
+    fn env_step(&mut self) -> Result<Values, Divergence> {
+        let mut log_probabilities = Vec::new();
+        let mut targets = Vec::new();
+        for _ in 0..self.options.steps_per_env_step {
+            let batch = self.next_batch();
+            log_probabilities.push(self.network.step(&batch.images, &batch.targets, &self.hyperparameters));
+            targets.push(batch.targets);
+        }
+        self.measure(Measured::of(&Tensor::cat(&log_probabilities, 0), &Tensor::cat(&targets, 0)))
+    }
+}
+
+/// Accuracy in [0, 1] and mean cross-entropy in nats.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    accuracy: f64,
+    loss: f64,
+}
+
+impl Measured {
+    /// log_probabilities, targets: (N, C).
+    fn of(log_probabilities: &Tensor, targets: &Tensor) -> Self {
+        let images = targets.size()[0] as f64;
+        let right = log_probabilities.argmax(-1, false).eq_tensor(&targets.argmax(-1, false)).sum(Kind::Int64);
+        let loss = -(log_probabilities * targets).sum(Kind::Float).double_value(&[]) / images;
+        Self { accuracy: right.int64_value(&[]) as f64 / images, loss }
+    }
+}
+
+#[cfg(test)]
+#[path = "training_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+//! The two programs of this package: the light one that everybody calls, and the one with libtorch behind it.
+#![cfg(feature = "torch")]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+const TASKS: &str = env!("CARGO_BIN_EXE_trainpilot-tasks");
+const DIGITS: &str = env!("CARGO_BIN_EXE_trainpilot-digits");
+
+fn digits(arguments: &[&str]) -> Command {
+    let mut command = Command::new(TASKS);
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../third_party/data");
+    command.args(arguments).env_remove("TRAINPILOT_URL").env("TRAINPILOT_DATA", data);
+    command
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn only_the_digits_load_libtorch() {
+    let names_libtorch = |program| fs::read(program).unwrap().windows(8).any(|bytes| bytes == b"libtorch");
+    assert!(names_libtorch(DIGITS));
+    assert!(!names_libtorch(TASKS));
+}
+
+#[test]
+fn digits_alone_print_all_metrics_for_every_env_step_and_follow_the_schedule() {
+    let lines = stdout(&mut digits(&["digits", "--env-steps", "4", "--schedule", "linear", "--seed", "3"]));
+    let reports: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rates: Vec<f64> =
+        reports.iter().map(|report| report["hyperparameters"]["learning_rate"].as_f64().unwrap()).collect();
+    assert_eq!(rates, [0.01, 0.01, 0.0075, 0.005, 0.0025]);
+    for report in &reports {
+        for split in ["training", "validation", "test"] {
+            assert!((0.0..=1.0).contains(&report["metrics"][format!("{split}_accuracy")].as_f64().unwrap()));
+            assert!(report["metrics"][format!("{split}_loss")].as_f64().unwrap() > 0.0);
+        }
+        assert_eq!(report["metrics"].as_object().unwrap().len(), 6);
+    }
+}
+
+#[test]
+fn the_data_of_the_clone_is_found_from_any_folder() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = digits(&["digits", "--env-steps", "1"]);
+    command.env_remove("TRAINPILOT_DATA").current_dir(elsewhere.path());
+    assert_eq!(stdout(&mut command).lines().count(), 2);
+}
+
+#[test]
+fn the_environment_says_what_to_train_as_flags_do() {
+    let small = ["digits", "--env-steps", "2"];
+    let plain = stdout(&mut digits(&small));
+    assert_eq!(plain, stdout(&mut digits(&small)), "the same seed gives the same bits in another process");
+    let by_flag = ["--noise", "0.1", "--steps-per-env-step", "5", "--batch-size", "16", "--width", "32"];
+    let by_flag =
+        stdout(&mut digits(&[&small[..], &by_flag, &["--training-size", "200", "--data-seed", "4"]].concat()));
+    let mut by_environment = digits(&small);
+    by_environment.env("DIGITS_NOISE", "0.1").env("DIGITS_STEPS_PER_ENV_STEP", "5").env("DIGITS_BATCH_SIZE", "16");
+    by_environment.env("DIGITS_WIDTH", "32").env("DIGITS_TRAINING_SIZE", "200").env("DIGITS_DATA_SEED", "4");
+    assert_eq!(by_flag, stdout(&mut by_environment));
+    assert_ne!(by_flag, plain);
+}
+
+#[test]
+fn the_sweep_prints_each_point_and_the_one_tuned_on_validation_with_its_price() {
+    let table =
+        stdout(&mut digits(&["digits-sweep", "--seeds", "2", "--env-steps", "3", "--learning-rates", "1e-5,1e-2"]));
+    for schedule in ["constant", "linear", "cosine"] {
+        assert_eq!(table.lines().filter(|line| line.starts_with(schedule)).count(), 2, "{table}");
+    }
+    let tuned: Vec<&str> = table.lines().filter(|line| line.contains("tuned")).collect();
+    assert!(tuned.len() == 3 && tuned.iter().all(|line| line.contains("0.01")), "{table}");
+    assert_eq!(table.matches("for 4 full trainings").count(), 3, "{table}");
+}
+
+#[test]
+fn a_flag_that_is_out_of_bounds_is_named_with_what_was_expected() {
+    for (flag, value, sentence) in [
+        ("--noise", "1.5", "expected a number from 0 to 1"),
+        ("--batch-size", "0", "0 is not in 1.."),
+        ("--training-size", "1001", "training size is 1001, expected 1 to 1000"),
+    ] {
+        let output = digits(&["digits", flag, value]).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && stderr.contains(sentence), "{stderr}");
+    }
+}

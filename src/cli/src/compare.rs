@@ -1,0 +1,46 @@
+//! `trainpilot compare`: runs on the same task beside one another, from their final evaluations.
+
+mod picture;
+mod rows;
+mod same_task;
+mod table;
+
+use std::path::PathBuf;
+
+use crate::output;
+use crate::results::run::Run;
+use rows::Comparison;
+
+/// Arguments of `compare`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folders of finished runs on the same task; the others are compared with the first
+    #[arg(value_name = "DIR", required = true)]
+    folders: Vec<PathBuf>,
+    /// Print JSON in place of the table
+    #[arg(long)]
+    json: bool,
+    /// Also write the table as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Also draw it, as SVG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let runs = self.folders.iter().map(|folder| Run::load(folder)).collect::<anyhow::Result<Vec<_>>>()?;
+        for run in &runs[1..] {
+            same_task::check(&runs[0], run)?;
+        }
+        let comparison = Comparison::of(&runs)?;
+        if let Some(path) = &self.csv {
+            output::write(path, table::csv(&comparison).as_bytes())?;
+        }
+        if let Some(path) = &self.picture {
+            output::write(path, picture::svg(&comparison)?.as_bytes())?;
+        }
+        if self.json { output::print_json(&comparison) } else { output::print(&table::text(&comparison)) }
+    }
+}

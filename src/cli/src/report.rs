@@ -1,0 +1,35 @@
+//! `trainpilot report`: one page, or the same figures as JSON, on what a run came to.
+
+mod page;
+mod pictures;
+mod table;
+
+use std::path::PathBuf;
+
+use crate::output;
+use crate::results::figures::Report;
+use crate::results::run::Run;
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of a run, finished or not, such as runs/NAME
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Print the figures as JSON and write no page
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let run = Run::load(&self.folder)?;
+        let report = Report::of(&run);
+        if self.json {
+            return output::print_json(&report);
+        }
+        let path = self.folder.join("report.html");
+        output::write(&path, page::page(&run, &report)?.as_bytes())?;
+        output::print(&format!("{}\n", path.display()))
+    }
+}

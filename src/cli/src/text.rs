@@ -1,0 +1,76 @@
+//! Numbers and names as people read them.
+
+/// Text in which HTML sees no markup.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A number with four digits that matter, such as 0.9268, 12.35 or 3.2e−7.
+pub(crate) fn number(x: f64) -> String {
+    let text = match x.abs() {
+        _ if x == 0.0 => "0".to_owned(),
+        size if !(1e-3..1e6).contains(&size) => format!("{x:.2e}"),
+        size if size < 1.0 => format!("{x:.4}"),
+        size if size < 10.0 => format!("{x:.3}"),
+        size if size < 100.0 => format!("{x:.2}"),
+        size if size < 1000.0 => format!("{x:.1}"),
+        _ => format!("{x:.0}"),
+    };
+    text.replace('-', "−")
+}
+
+/// A number that may be missing.
+pub(crate) fn number_or_dash(x: Option<f64>) -> String {
+    x.map_or_else(|| "–".to_owned(), number)
+}
+
+/// `validation_accuracy` as `validation accuracy`.
+pub(crate) fn words(name: &str) -> String {
+    name.replace(['_', '/'], " ")
+}
+
+/// Seconds in the two largest units.
+pub(crate) fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{seconds:.1} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+/// `1 trajectory`, `2 trajectories`.
+pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_the_digits_that_matter() {
+        let written = [0.0, 0.92684, 3.5, 12.345, 512.0, 4096.4, 2.5e-7, -0.25].map(number);
+        assert_eq!(written, ["0", "0.9268", "3.500", "12.35", "512.0", "4096", "2.50e−7", "−0.2500"]);
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        assert_eq!([0.34, 75.0, 7384.0].map(duration), ["0.3 s", "1 min 15 s", "2 h 03 min"]);
+    }
+
+    #[test]
+    fn markup_in_names_is_only_text() {
+        assert_eq!(escape(r#"<b a="1">&"#), "&lt;b a=&quot;1&quot;&gt;&amp;");
+    }
+}

@@ -1,0 +1,79 @@
+//! Kill -9 of every program at several moments: the run ends as if nothing had happened.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use runs::{CURVES, Experiment, descendants, learned, said, trajectories};
+use tuning::Outcome;
+
+/// A trainer slow enough to be killed: each env step takes some milliseconds.
+fn slow() -> Experiment {
+    Experiment::new(&CURVES.replace("[trainpilot-tasks, curves]", r#"[trainpilot-tasks, curves, --step-milliseconds, "20"]"#).replace("retries: 1", "retries: 8"))
+}
+
+fn kill(pid: u32) {
+    let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
+}
+
+/// Whatever was killed, the books must say the same.
+fn check(experiment: &Experiment) {
+    for epoch in 1..=3 {
+        let gathered = trajectories(experiment, epoch);
+        let completed: Vec<u32> =
+            gathered.iter().filter(|t| t.outcome == Some(Outcome::Completed)).map(|t| t.key.index).collect();
+        assert_eq!(completed, [0, 1, 2, 3], "epoch {epoch}: every index once");
+        let mut keys: Vec<_> = gathered.iter().map(|t| t.key).collect();
+        keys.dedup();
+        assert_eq!(keys.len(), gathered.len(), "epoch {epoch}: no attempt twice");
+        assert!(gathered.iter().all(|t| t.steps.iter().zip(0..).all(|(step, n)| step.step == n)));
+    }
+    let versions: Vec<u64> = learned(experiment).iter().map(|epoch| epoch["summary"]["policyVersion"].as_u64().unwrap()).collect();
+    assert_eq!(versions, [1, 2, 3], "versions never go down");
+}
+
+#[test]
+fn the_run_itself_may_be_killed_at_any_moment() {
+    for moment in [50, 300, 700, 1200] {
+        let experiment = slow();
+        let mut run = experiment.start();
+        std::thread::sleep(Duration::from_millis(moment));
+        let orphans = descendants(run.id());
+        kill(run.id());
+        run.wait().unwrap();
+        runs::until("the children of a killed run end", || orphans.iter().all(|pid| !runs::alive(*pid)));
+        let output = experiment.run();
+        assert!(output.status.success(), "killed after {moment} ms: {}", said(&output));
+        check(&experiment);
+    }
+}
+
+#[test]
+fn each_child_may_be_killed_again_and_again() {
+    for program in ["trainpilot-agent", "trainpilot-tasks", "trainpilot-learner"] {
+        let experiment = slow();
+        let mut run = experiment.start();
+        for _ in 0..4 {
+            std::thread::sleep(Duration::from_millis(250));
+            if let Some(victim) = descendants(run.id()).into_iter().find(|pid| runs::program(*pid) == program) {
+                kill(victim);
+            }
+        }
+        assert!(run.wait().unwrap().success(), "{program}");
+        check(&experiment);
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_no_process_behind_and_nothing_is_lost() {
+    let experiment = slow();
+    let mut run = experiment.start();
+    std::thread::sleep(Duration::from_millis(600));
+    let children = descendants(run.id());
+    let _ = Command::new("kill").args(["-INT", &run.id().to_string()]).output();
+    run.wait().unwrap();
+    assert!(children.iter().all(|pid| !runs::alive(*pid)), "children outlived the run");
+    let output = experiment.run();
+    assert!(output.status.success(), "{}", said(&output));
+    check(&experiment);
+}

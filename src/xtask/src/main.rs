@@ -1,1 +1,116 @@
-fn main() {}
+//! The project's chores, as `cargo xtask VERB`.
+//! Owns the set-up of libtorch and sample data, generated files, the checks and the demo.
+//! Must not know the other crates: it calls them through cargo, so that it builds in seconds and without libtorch.
+//! Start reading at `Verb`; each has a module of its name.
+
+mod check;
+mod command;
+mod demo;
+mod generate;
+mod setup;
+
+use std::{env, ffi::OsString, path::Path, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the trainpilot workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Get libtorch and the sample data, unless they are there already
+    ///
+    /// Downloads libtorch 2.13.0 (CPU) out of PyPI's wheels and two small data sets, each checked against a pinned
+    /// SHA-256, into ${XDG_CACHE_HOME:-~/.cache}/trainpilot, and links them as third_party/libtorch and
+    /// third_party/data. Takes half a minute and 0.6 GB once, milliseconds afterwards. If LIBTORCH is set in the shell,
+    /// that libtorch (2.13.0) is used and none is downloaded. Needs python3 with pip, and a C++ compiler.
+    Setup,
+    /// Set up, then run every test that needs no cluster
+    ///
+    /// Arguments are passed on to `cargo test --workspace`: `cargo xtask test --release -- gae` runs the tests whose
+    /// name contains "gae", optimised. All tests are run, also after one has failed.
+    Test {
+        /// Passed on to `cargo test --workspace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Set up, build in release, run the digits experiments, report and compare them
+    ///
+    /// Runs examples/digits-{constant,linear,ppo}.yaml into runs/NAME. A run that was interrupted goes on where it was;
+    /// a finished one is only shown. On two cores about ten minutes the first time, most of them compiling.
+    Demo(demo::Demo),
+    /// Write the generated files anew
+    ///
+    /// They are committed, so that they can be read and reviewed without building anything.
+    Generate {
+        /// Write nothing; name the files that are out of date and exit with 1 if there are any
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check format, lints, generated files and dependencies
+    ///
+    /// `cargo deny` is asked only if it is installed (`cargo install --locked cargo-deny`). Runs all checks, also after
+    /// one has failed, and names the failed ones at the end. Needs `cargo xtask setup`.
+    Check,
+}
+
+fn main() -> ExitCode {
+    match run(command::root()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(root: &Path) -> anyhow::Result<()> {
+    match Arguments::parse_from(with_dashes_kept(env::args_os())).verb {
+        Verb::Setup => setup::run(root),
+        Verb::Test { arguments } => test(root, &arguments),
+        Verb::Demo(demo) => demo.run(root),
+        Verb::Generate { check } => generate::run(root, check),
+        Verb::Check => check::run(root),
+    }
+}
+
+fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    setup::run(root)?;
+    command::run(command::cargo(root).args(["test", "--workspace", "--no-fail-fast"]).args(arguments))
+}
+
+/// clap drops the dashes of `test -- --nocapture`, which cargo needs: doubled, one of them reaches it.
+fn with_dashes_kept(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = words.collect::<Vec<_>>();
+    if words.get(1).is_some_and(|verb| verb == "test") && words.get(2).is_some_and(|word| word == "--") {
+        words.insert(2, "--".into());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_test_are_passed_on_untouched() {
+        for line in ["", "--release -p trainpilot-wire", "-- --nocapture", "--lib -- gae --exact", "--help-me"] {
+            let words = ["xtask", "test"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+            let parsed = Arguments::try_parse_from(with_dashes_kept(words));
+            let Ok(Arguments { verb: Verb::Test { arguments } }) = parsed else { panic!("{line} does not parse") };
+            assert_eq!(arguments.join(" "), line);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask check`: everything about the sources that is not a test.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::{
+    command::{cargo, run as run_command, step, succeeds},
+    generate,
+};
+
+/// Runs every check, also after one has failed.
+pub fn run(root: &Path) -> anyhow::Result<()> {
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    let outcomes = [
+        ("format", run_command(cargo(root).args(["fmt", "--all", "--check"]))),
+        ("clippy", run_command(cargo(root).args(clippy))),
+        ("generated files", generate::run(root, true)),
+        ("dependencies", dependencies(root)),
+    ];
+    report(&outcomes)
+}
+
+/// Licences, sources and duplicates; known vulnerabilities only if their database can be had.
+fn dependencies(root: &Path) -> anyhow::Result<()> {
+    if !succeeds(cargo(root).args(["deny", "--version"])) {
+        step("cargo-deny is not installed (`cargo install --locked cargo-deny`): dependencies are not checked");
+        return Ok(());
+    }
+    run_command(cargo(root).args(["deny", "check", "bans", "licenses", "sources"]))?;
+    if !succeeds(cargo(root).args(["deny", "fetch", "db"])) {
+        step("the database of advisories cannot be had: known vulnerabilities are not checked");
+        return Ok(());
+    }
+    run_command(cargo(root).args(["deny", "check", "--disable-fetch", "advisories"]))
+}
+
+fn report(outcomes: &[(&str, anyhow::Result<()>)]) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for (name, outcome) in outcomes {
+        if let Err(error) = outcome {
+            step(&format!("{name}: {error:#}"));
+            failed.push(*name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn every_failed_check_is_named() {
+        let outcomes = [("format", Err(anyhow!("x"))), ("clippy", Ok(())), ("dependencies", Err(anyhow!("y")))];
+        assert_eq!(report(&outcomes).unwrap_err().to_string(), "failed: format, dependencies");
+        report(&outcomes[1..2]).unwrap();
+    }
+}

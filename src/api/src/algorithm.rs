@@ -124,7 +124,9 @@ pub struct PpoSpec {
     pub advantages: Option<AdvantagesSpec>,
 }
 
-/// What advantages are normalised over.
+// The definition shows this text in place of the field's.
+/// What advantages are normalised over: not at all (`Raw`), a whole epoch (`PerEpoch`), each env step (`PerStep`), or
+/// each env step within each group (`PerGroup`). Default: PerStep, PerGroup, PerEpoch. Immutable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AdvantagesSpec {
     /// Not at all.
@@ -141,7 +143,7 @@ pub enum AdvantagesSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.oneRange) || self.oneRange[0] < self.oneRange[1]")
-    .message(Message::Expression("'oneRange is [' + string(self.oneRange[0]) + ', ' + string(self.oneRange[1]) + ']: expected the lower number first'".into()))
+    .message(Message::Expression("'oneRange is [%s, %s]: expected the lower number first'.format([self.oneRange[0], self.oneRange[1]])".into()))
     .field_path(".oneRange"))]
 pub struct InputsSpec {
     /// The observed metrics. Default: true. Immutable.
@@ -169,7 +171,7 @@ pub struct InputsSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.dModel) ? self.dModel : 64) % (has(self.heads) ? self.heads : 2) == 0")
-    .message(Message::Expression("'heads is ' + string(has(self.heads) ? self.heads : 2) + ': expected a divisor of dModel, which is ' + string(has(self.dModel) ? self.dModel : 64)".into()))
+    .message(Message::Expression("'heads is %s: expected a divisor of dModel, which is %s'.format([has(self.heads) ? self.heads : 2, has(self.dModel) ? self.dModel : 64])".into()))
     .field_path(".heads"))]
 pub struct NetworkSpec {
     /// Width. Default: 64. Immutable.
@@ -208,7 +210,7 @@ pub struct FixedSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.finalists <= self.candidates")
-    .message(Message::Expression("'finalists is ' + string(self.finalists) + ': expected at most candidates, which is ' + string(self.candidates)".into()))
+    .message(Message::Expression("'finalists is %s: expected at most candidates, which is %s'.format([self.finalists, self.candidates])".into()))
     .field_path(".finalists"))]
 pub struct SearchSpec {
     /// Recipes tried once, in the first epoch. Immutable.

@@ -95,10 +95,10 @@ const STARTS: &str = "initial of a task: expected names of hyperparameters, and 
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.metrics.exists(m, m.name == self.objective.metric)")
-    .message(Message::Expression("'objective.metric is ' + self.objective.metric + ': expected the name of one of metrics'".into()))
+    .message(Message::Expression("'objective.metric is %s: expected the name of one of metrics'.format([self.objective.metric])".into()))
     .field_path(".objective.metric"))]
 #[x_kube(validation = Rule::new(concat!("!has(self.algorithm.ppo) || ", trajectories_per_epoch!(), " % ", group!(), " == 0"))
-    .message(Message::Expression(concat!("'group is ' + string(", group!(), ") + ': expected a divisor of trajectoriesPerEpoch, which is ' + string(", trajectories_per_epoch!(), ")").into()))
+    .message(Message::Expression(concat!("'group is %s: expected a divisor of trajectoriesPerEpoch, which is %s'.format([", group!(), ", ", trajectories_per_epoch!(), "])").into()))
     .field_path(".algorithm.ppo.group"))]
 #[x_kube(validation = Rule::new(concat!("!has(self.algorithm.ppo) || !", per_group!(), " || ", group!(), " > 1"))
     .message("group is 1: expected at least 2 with advantages PerGroup, since a trajectory alone has no baseline")
@@ -153,11 +153,12 @@ pub struct TuningExperimentSpec {
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))")
         .message("two hyperparameters have the same name: expected different ones"))]
     pub hyperparameters: Vec<HyperparameterSpec>,
+    // Offline, a whole number is an integer: it has an order among fractions, but `==` would call it another kind.
     /// What an action multiplies a hyperparameter by (x, or 1 − x with `complement`), on top of its schedule. Exactly
     /// one of them is 1.0, which keeps it. Default: [0.5, 0.8, 0.95, 1.0, 1.05, 1.25, 2.0]. Immutable.
     #[serde(default = "seven")]
     #[schemars(length(min = 2, max = 32))]
-    #[x_kube(validation = Rule::new("self.exists_one(m, m == 1.0)").message("expected exactly one multiplier that is 1.0, which keeps a value"))]
+    #[x_kube(validation = Rule::new("self.exists_one(m, m >= 1.0 && m <= 1.0)").message("expected exactly one multiplier that is 1.0, which keeps a value"))]
     #[x_kube(validation = Rule::new("self.all(m, m > 0.0)").message("expected only multipliers above 0"))]
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b == a))").message("two multipliers are equal: expected different ones"))]
     pub multipliers: Vec<f64>,

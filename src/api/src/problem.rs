@@ -31,12 +31,12 @@ pub enum DirectionSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.range[0] < self.range[1]")
-    .message(Message::Expression("'range is [' + string(self.range[0]) + ', ' + string(self.range[1]) + ']: expected the lower number first'".into()))
+    .message(Message::Expression("'range is [%s, %s]: expected the lower number first'.format([self.range[0], self.range[1]])".into()))
     .field_path(".range"))]
 pub struct MetricSpec {
     /// Name under which the trainer reports it. Immutable.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is ' + self + ': expected letters, digits and _ . / -'".into())))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is %s: expected letters, digits and _ . / -'.format([self])".into())))]
     pub name: String,
     /// Lowest and highest value worth telling apart, in the metric's own unit; values outside are clipped for policies
     /// and rewards, and recorded as they are. Immutable.
@@ -66,27 +66,27 @@ pub enum ScaleSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.min < self.max")
-    .message(Message::Expression("'min is ' + string(self.min) + ' and max is ' + string(self.max) + ': expected min below max'".into()))
+    .message(Message::Expression("'min is %s and max is %s: expected min below max'.format([self.min, self.max])".into()))
     .field_path(".min"))]
 #[x_kube(validation = Rule::new("self.complement || self.min > 0.0")
-    .message(Message::Expression("'min is ' + string(self.min) + ': expected more than 0, since steps are multiplications; numbers near 1, such as momentum, take complement: true'".into()))
+    .message(Message::Expression("'min is %s: expected more than 0, since steps are multiplications; numbers near 1, such as momentum, take complement: true'.format([self.min])".into()))
     .field_path(".min"))]
 #[x_kube(validation = Rule::new("!self.complement || self.max < 1.0")
-    .message(Message::Expression("'max is ' + string(self.max) + ': expected less than 1 with complement, since 1 - x is what is steered'".into()))
+    .message(Message::Expression("'max is %s: expected less than 1 with complement, since 1 - x is what is steered'.format([self.max])".into()))
     .field_path(".max"))]
 #[x_kube(validation = Rule::new("has(self.initial) != has(self.initialRange)")
-    .message(Message::Expression("'expected exactly one of initial and initialRange for ' + self.name".into()))
+    .message(Message::Expression("'expected exactly one of initial and initialRange for %s'.format([self.name])".into()))
     .field_path(".initial"))]
 #[x_kube(validation = Rule::new("!has(self.initial) || (self.initial >= self.min && self.initial <= self.max)")
-    .message(Message::Expression("'initial is ' + string(self.initial) + ': expected a value from min ' + string(self.min) + ' to max ' + string(self.max)".into()))
+    .message(Message::Expression("'initial is %s: expected a value from min %s to max %s'.format([self.initial, self.min, self.max])".into()))
     .field_path(".initial"))]
 #[x_kube(validation = Rule::new("!has(self.initialRange) || (self.initialRange[0] < self.initialRange[1] && self.initialRange[0] >= self.min && self.initialRange[1] <= self.max)")
-    .message(Message::Expression("'initialRange is [' + string(self.initialRange[0]) + ', ' + string(self.initialRange[1]) + ']: expected the lower number first, both from min ' + string(self.min) + ' to max ' + string(self.max)".into()))
+    .message(Message::Expression("'initialRange is [%s, %s]: expected the lower number first, both from min %s to max %s'.format([self.initialRange[0], self.initialRange[1], self.min, self.max])".into()))
     .field_path(".initialRange"))]
 pub struct HyperparameterSpec {
     /// Name under which the trainer receives it. Immutable.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is ' + self + ': expected letters, digits and _ . / -'".into())))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is %s: expected letters, digits and _ . / -'.format([self])".into())))]
     pub name: String,
     /// Value at the start of every trajectory, in the hyperparameter's own unit. Exactly one of `initial` and
     /// `initialRange`. Immutable.

@@ -36,16 +36,14 @@ pub(crate) const KEYWORDS: [&str; 24] = [
     "x-kubernetes-validations",
 ];
 
-/// Gives numbers the type that `schema` wants where that loses nothing, as the way through JSON to an apiserver does,
-/// and drops nulls that stand for a default.
+/// Writes whole numbers without a fraction, as the way through JSON to an apiserver does, and drops nulls that stand for
+/// a default.
 pub(crate) fn normalise(schema: &Value, value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let exact = number.as_f64().filter(|x| x.fract() == 0.0 && x.abs() < 9.0e15);
-            match (schema["type"].as_str(), number.is_f64(), exact) {
-                (Some("integer"), true, Some(x)) => *value = Value::from(x as i64),
-                (Some("number"), false, _) => *value = Value::from(number.as_f64()),
-                _ => {}
+            let whole = number.as_f64().filter(|x| number.is_f64() && x.fract() == 0.0 && x.abs() < 9.0e15);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| normalise(&schema["items"], item)),
@@ -108,13 +106,13 @@ fn check_number(schema: &Value, value: &Value, wrong: &mut impl FnMut(String)) {
     if let Some(minimum) = schema["minimum"].as_f64() {
         let exclusive = schema["exclusiveMinimum"] == Value::Bool(true);
         if exclusive && x <= minimum {
-            wrong(format!("Invalid value: {value}: should be greater than {minimum}"));
+            wrong(format!("Invalid value: {x}: should be greater than {minimum}"));
         } else if x < minimum {
-            wrong(format!("Invalid value: {value}: should be greater than or equal to {minimum}"));
+            wrong(format!("Invalid value: {x}: should be greater than or equal to {minimum}"));
         }
     }
     if let Some(maximum) = schema["maximum"].as_f64().filter(|maximum| x > *maximum) {
-        wrong(format!("Invalid value: {value}: should be less than or equal to {maximum}"));
+        wrong(format!("Invalid value: {x}: should be less than or equal to {maximum}"));
     }
 }
 

@@ -42,7 +42,7 @@ pub struct TrajectorySpec {
 pub struct TaskSpec {
     /// Name, as recorded in the dataset and told to the trainer. Immutable.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is ' + self + ': expected letters, digits and _ . / -'".into())))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_./-]*$')").message(Message::Expression("'name is %s: expected letters, digits and _ . / -'.format([self])".into())))]
     pub name: String,
     /// How often it is drawn, relative to the others; above 0. The final evaluation takes tasks in turn instead.
     /// Default: 1. Immutable.

@@ -100,7 +100,7 @@ impl Rules {
     fn prepare(&self, mut value: Value) -> Value {
         schema::normalise(&self.schema, &mut value);
         let mut value = apply_defaults(&self.schema, &value);
-        // Defaults are written as JSON: 1 may stand for 1.0.
+        // Defaults may have fractions too.
         schema::normalise(&self.schema, &mut value);
         value
     }

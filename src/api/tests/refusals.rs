@@ -70,7 +70,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "  parallelism: -1\n  algorithm:",
         "spec.parallelism: Invalid value: -1: should be greater than or equal to 0",
     ),
-    (END, "  budget: {hours: 0}\n  algorithm:", "spec.budget.hours: Invalid value: 0.0: should be greater than 0"),
+    (END, "  budget: {hours: 0}\n  algorithm:", "spec.budget.hours: Invalid value: 0: should be greater than 0"),
     // Metrics and objective
     ("range: [0, 10]", "range: [10, 0]", "spec.metrics[0].range: range is [10, 0]: expected the lower number first"),
     ("range: [0, 10]", "range: [0]", "spec.metrics[0].range: Invalid value: 1: should have at least 2 items"),
@@ -140,7 +140,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         LEARNING_RATE,
         "initial: 0.01, min: 1e-5, max: 1, schedule: {linear: {to: 2}}}",
-        "spec.hyperparameters[0].schedule.linear.to: Invalid value: 2.0: should be less than or equal to 1",
+        "spec.hyperparameters[0].schedule.linear.to: Invalid value: 2: should be less than or equal to 1",
     ),
     // Multipliers
     (
@@ -171,11 +171,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "env: {WIDTH: \"2\"}}\n    - {name: narrow}",
         "spec.trajectory.tasks: two tasks have the same name: expected different ones",
     ),
-    (
-        "env: {WIDTH: \"2\"}",
-        "weight: 0",
-        "spec.trajectory.tasks[0].weight: Invalid value: 0.0: should be greater than 0",
-    ),
+    ("env: {WIDTH: \"2\"}", "weight: 0", "spec.trajectory.tasks[0].weight: Invalid value: 0: should be greater than 0"),
     (
         "env: {WIDTH: \"2\"}",
         "initial: {rate: 1}",
@@ -214,7 +210,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "ppo: {inputs: {oneRange: [1, 0]}}",
         "spec.algorithm.ppo.inputs.oneRange: oneRange is [1, 0]: expected the lower number first",
     ),
-    (PPO, "ppo: {learningRate: 0}", "spec.algorithm.ppo.learningRate: Invalid value: 0.0: should be greater than 0"),
+    (PPO, "ppo: {learningRate: 0}", "spec.algorithm.ppo.learningRate: Invalid value: 0: should be greater than 0"),
     (PPO, "ppo:", "spec.algorithm.ppo: Invalid value: null: must be of type object"),
     (
         PPO,

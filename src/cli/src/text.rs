@@ -17,14 +17,14 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// A number with four digits that matter, such as 0.9268, 12.35 or 3.2e−7.
 pub(crate) fn number(x: f64) -> String {
-    let text = match x.abs() {
-        _ if x == 0.0 => "0".to_owned(),
-        size if !(1e-3..1e6).contains(&size) => format!("{x:.2e}"),
-        size if size < 1.0 => format!("{x:.4}"),
-        size if size < 10.0 => format!("{x:.3}"),
-        size if size < 100.0 => format!("{x:.2}"),
-        size if size < 1000.0 => format!("{x:.1}"),
-        _ => format!("{x:.0}"),
+    let size = x.abs();
+    let text = if x == 0.0 {
+        "0".to_owned()
+    } else if (1e-3..1e6).contains(&size) {
+        let decimals = (3.0 - size.log10().floor()).max(0.0) as usize;
+        format!("{x:.decimals$}")
+    } else {
+        format!("{x:.2e}")
     };
     text.replace('-', "−")
 }
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_the_digits_that_matter() {
-        let written = [0.0, 0.92684, 3.5, 12.345, 512.0, 4096.4, 2.5e-7, -0.25].map(number);
-        assert_eq!(written, ["0", "0.9268", "3.500", "12.35", "512.0", "4096", "2.50e−7", "−0.2500"]);
+        let written = [0.0, 0.92684, 0.0025, 3.5, 12.345, 512.0, 4096.4, 2.5e-7, -0.25].map(number);
+        assert_eq!(written, ["0", "0.9268", "0.002500", "3.500", "12.35", "512.0", "4096", "2.50e−7", "−0.2500"]);
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Dataset {
     }
 
     /// Stores an epoch, all or nothing, in one atomic step. Repeating it changes nothing; with other content it is an
-    /// error, and what is there stays. After any other error it may or may not be stored: repeat it.
+    /// error, and what is there stays. After any other error it may or may not be stored: repeat it. Encoding keeps the
+    /// calling thread busy for some microseconds a row.
     pub async fn commit(
         &self,
         epoch: u32,

@@ -85,10 +85,9 @@ impl Location {
 
     /// The store at `url`, with options and credentials from the environment (`AWS_REGION` and the like).
     fn cloud(url: &Url) -> Result<Self, LocationError> {
+        // An error means that somebody has chosen a provider before, which serves as well.
         #[cfg(feature = "cloud")]
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            // Somebody has chosen a provider before, which serves as well.
-        }
+        rustls::crypto::ring::default_provider().install_default().ok();
         let (store, prefix) = object_store::parse_url_opts(url, std::env::vars())?;
         Ok(Self { store: Arc::from(store), prefix, name: url.as_str().trim_end_matches('/').to_owned() })
     }

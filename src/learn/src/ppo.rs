@@ -176,7 +176,7 @@ impl Ppo {
 pub(crate) fn shape(settings: &PpoSettings) -> Result<Continuous, LearnError> {
     let &PpoSettings { inputs, d_model, d_ff, layers, heads, .. } = settings;
     let refuse = |field, got, expected: String| Err(LearnError::Settings { field, got, expected });
-    if d_model == 0 || heads == 0 || d_model % heads != 0 {
+    if d_model == 0 || heads == 0 || !d_model.is_multiple_of(heads) {
         return refuse("heads", heads, format!("a divisor of d_model, which is {d_model}"));
     }
     if d_ff == 0 {

@@ -7,28 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use dataset::{Dataset, Record, Spool};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tuning::{Outcome, Trajectory};
-use wire::artifact::{self, FORMAT, Header, Training};
-use wire::learner::{EpochOrder, EpochState, EpochSummary, LearnerPhase, LearnerState, Steps, Stored};
-use wire::settings::{Algorithm, LearnerConfig};
+use tuning::Trajectory;
+use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
+use wire::settings::LearnerConfig;
 
+use crate::publish::{Published, publish};
+use crate::summary::{env_steps, summary};
 use crate::{LearnedEpoch, LearnerError, Storage, Strategy};
 
 /// Pause before a commit that failed (disk full, storage away) is tried again.
 const RETRY: Duration = Duration::from_secs(2);
-
-/// A policy as agents receive it.
-#[derive(Clone, Debug)]
-pub struct Published {
-    /// Its version.
-    pub version: u64,
-    /// The artifact.
-    pub bytes: Bytes,
-}
 
 /// The policy learner of one repetition. All methods may be called from any thread.
 pub struct Learner {
@@ -207,7 +198,9 @@ impl Learner {
             figures.extend(seconds.map(|(name, time)| (format!("seconds_{name}"), time.as_secs_f64())));
             self.insist(|| self.storage.save_checkpoint(epoch, &strategy.save()));
         }
-        let (summary, env_steps) = (self.summary(epoch, &trajectories), env_steps(&trajectories));
+        let version = self.published.borrow().version;
+        let summary = summary(&self.config.problem, epoch, &trajectories, version);
+        let env_steps = env_steps(&trajectories);
         self.close(LearnedEpoch { final_evaluation, summary, env_steps, figures }, strategy);
         Ok(())
     }
@@ -281,23 +274,6 @@ impl Learner {
         self.progress().fault = None;
     }
 
-    fn summary(&self, epoch: u32, trajectories: &[Trajectory]) -> EpochSummary {
-        let problem = &self.config.problem;
-        let winners = winners(trajectories);
-        let count = |outcome| winners.values().filter(|t| t.outcome == Some(outcome)).count() as u32;
-        let finals: Vec<f64> = winners.values().filter_map(|t| problem.final_objective(t)).collect();
-        let better = |a: f64, b: f64| if problem.objective.direction.better(a, b) { a } else { b };
-        EpochSummary {
-            epoch,
-            completed: count(Outcome::Completed),
-            diverged: count(Outcome::Diverged),
-            lost: count(Outcome::Lost),
-            mean: (!finals.is_empty()).then(|| finals.iter().sum::<f64>() / finals.len() as f64),
-            best: finals.iter().copied().reduce(better),
-            policy_version: self.published.borrow().version,
-        }
-    }
-
     fn state_of(&self, progress: &Progress) -> LearnerState {
         let learned: u64 = progress.learned.iter().map(|epoch| epoch.env_steps).sum();
         let gathered = progress.gathering.as_ref().map(|gathering| gathering.spool.gathered());
@@ -356,77 +332,12 @@ fn policy_epochs(learned: &[LearnedEpoch]) -> u32 {
     learned.iter().filter(|epoch| !epoch.final_evaluation).count() as u32
 }
 
-/// The attempt of each index that counts: the first that came to an end, else the last that was lost.
-fn winners(trajectories: &[Trajectory]) -> BTreeMap<u32, &Trajectory> {
-    let mut winners: BTreeMap<u32, &Trajectory> = BTreeMap::new();
-    for trajectory in trajectories {
-        let ended = |t: &Trajectory| t.outcome.is_some_and(|outcome| outcome != Outcome::Lost);
-        let held = winners.entry(trajectory.key.index).or_insert(trajectory);
-        if !ended(held) {
-            *held = trajectory;
-        }
-    }
-    winners
-}
-
-/// Env steps really trained: an attempt with observations 0 ..= n has trained n.
-fn env_steps(trajectories: &[Trajectory]) -> u64 {
-    trajectories.iter().map(|t| t.steps.len().saturating_sub(1) as u64).sum()
-}
-
 fn identity(config: &LearnerConfig) -> dataset::Identity {
     dataset::Identity {
         experiment: config.experiment.clone(),
         uid: config.uid.clone(),
         repetition: config.repetition,
         problem: config.problem.clone(),
-    }
-}
-
-/// Keeps and gives the policy after `epoch` learned epochs. Its version is one more, or 1 where nothing is learned.
-fn publish(
-    config: &LearnerConfig,
-    storage: &Storage,
-    strategy: &Strategy,
-    epoch: u32,
-    learned: &[LearnedEpoch],
-) -> Result<Published, LearnerError> {
-    let version = if strategy.learns() { u64::from(epoch) + 1 } else { 1 };
-    if let Some(bytes) = storage.load_policy(version)? {
-        return Ok(Published { version, bytes: bytes.into() });
-    }
-    let (policy, tensors) = strategy.policy();
-    let header = Header {
-        format: FORMAT,
-        experiment: config.experiment.clone(),
-        uid: config.uid.clone(),
-        repetition: config.repetition,
-        version,
-        policy,
-        problem: config.problem.clone(),
-        action_space: config.problem.action_space_hash(),
-        training: training(config, learned),
-    };
-    let bytes = artifact::write(&header, &tensors)?;
-    storage.save_policy(version, &bytes)?;
-    Ok(Published { version, bytes: bytes.into() })
-}
-
-fn training(config: &LearnerConfig, learned: &[LearnedEpoch]) -> Training {
-    let (algorithm, preset) = match &config.algorithm {
-        Algorithm::Ppo(settings) => ("ppo", settings.preset.as_str()),
-        Algorithm::Fixed(_) => ("fixed", ""),
-        Algorithm::Search(_) => ("search", ""),
-        Algorithm::Random => ("random", ""),
-        Algorithm::Frozen(_) => ("policy", ""),
-    };
-    let env_steps: u64 = learned.iter().map(|epoch| epoch.env_steps).sum();
-    Training {
-        algorithm: algorithm.to_owned(),
-        preset: preset.to_owned(),
-        epochs: learned.len() as u32,
-        fte: env_steps as f64 / f64::from(config.problem.env_steps),
-        objective: learned.last().and_then(|epoch| epoch.summary.mean),
     }
 }
 

@@ -7,12 +7,15 @@
 mod error;
 mod learner;
 pub mod metrics;
+mod publish;
 mod search;
 pub mod service;
 mod storage;
 mod strategy;
+mod summary;
 
 pub use error::LearnerError;
-pub use learner::{Learner, Published};
+pub use learner::Learner;
+pub use publish::Published;
 pub use storage::{LearnedEpoch, Storage};
 pub use strategy::Strategy;

@@ -12,14 +12,11 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 use wire::http::allow;
-use wire::learner::{EPOCHS_PATH, EpochOrder, Frame, LearnerState, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored};
+use wire::learner::{EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored};
 use wire::tls::Role;
 
-use crate::learner::{Published, sentence};
-use crate::{Learner, LearnerError, metrics};
-
-/// Largest body taken: a trajectory of thousands of env steps fits.
-const BODY_LIMIT: usize = 16 << 20;
+use crate::learner::sentence;
+use crate::{Learner, LearnerError, Published, metrics};
 
 /// All routes of a learner.
 pub fn router(learner: Arc<Learner>) -> Router {
@@ -29,7 +26,7 @@ pub fn router(learner: Arc<Learner>) -> Router {
         .route(STATE_PATH, allow(&[Role::Operator], get(state)))
         .route(POLICY_PATH, allow(&[Role::Operator, Role::Agent], get(policies)))
         .route("/metrics", get(|State(learner): State<Arc<Learner>>| async move { metrics::render(&learner) }))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(MAX_STEPS_BYTES))
         .with_state(learner)
 }
 

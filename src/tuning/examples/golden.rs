@@ -172,8 +172,7 @@ fn random(seed: u64, labels: &[u64]) -> Value {
 }
 
 fn draws(problem: &Problem, group: u32) -> anyhow::Result<Value> {
-    let tasks =
-        json!([{"name": "narrow", "weight": 1.0}, {"name": "wide", "weight": 2.5}, {"name": "deep", "weight": 1.5}]);
+    let tasks = json!([{"name": "narrow", "weight": 1.0}, {"name": "wide", "weight": 2.5, "initial": {"momentum": 0.5}}, {"name": "deep", "weight": 1.5}]);
     let given = json!({"seed": 17, "tasks": tasks, "group": group});
     let draws: Draws = serde_json::from_value(given.clone())?;
     let mut cases = Vec::new();

@@ -177,12 +177,16 @@ def draw(problem, draws, case):
     seed = Random(draws["seed"], [1, *place, case["index"]]).bits() >> 33
     shared = Random(draws["seed"], [2, *place, case["index"] // group])
     left = shared.uniform() * sum(task["weight"] for task in draws["tasks"])
-    for task, weight in enumerate(task["weight"] for task in draws["tasks"]):
-        left -= weight
+    for place, task in enumerate(draws["tasks"]):
+        left -= task["weight"]
         if left < 0:
             break
-    initial = [start(h, shared.uniform()) for h in problem["hyperparameters"]]
-    return {"seed": seed | final << 31, "task": task, "initial": initial}
+    if final:
+        place = case["index"] % len(draws["tasks"])
+    own = draws["tasks"][place].get("initial", {})
+    drawn = [(h["name"], start(h, shared.uniform())) for h in problem["hyperparameters"]]
+    initial = [own.get(name, value) for name, value in drawn]
+    return {"seed": seed | final << 31, "task": place, "initial": initial}
 
 
 def sample(log_probabilities, uniform):

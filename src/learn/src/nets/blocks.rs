@@ -93,7 +93,7 @@ impl Block {
 /// Sinusoidal positions (Vaswani et al. 2017, §3.5): sine at even places, cosine at odd ones; (T, D).
 pub(super) fn positions(length: usize, width: usize, device: Device) -> Tensor {
     let angle = |t: usize, i: usize| t as f64 / 10_000_f64.powf((i - i % 2) as f64 / width as f64);
-    let place = |t: usize, i: usize| if i % 2 == 0 { angle(t, i).sin() } else { angle(t, i).cos() };
+    let place = |t: usize, i: usize| if i.is_multiple_of(2) { angle(t, i).sin() } else { angle(t, i).cos() };
     let table: Vec<f32> = (0..length * width).map(|n| place(n / width, n % width) as f32).collect();
     Tensor::from_slice(&table).view([length as i64, width as i64]).to_device(device)
 }

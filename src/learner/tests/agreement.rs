@@ -1,0 +1,67 @@
+//! The network that learns (libtorch) and the one that acts (candle) are the same network.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use agent::policy::Policy;
+use common::{config, ppo, problem, steps};
+use learn::Ppo;
+use tch::{Device, Tensor, no_grad};
+use tuning::{Observer, Trajectory};
+use wire::artifact::{self, FORMAT, Header, Training};
+use wire::settings::Algorithm;
+
+const TOLERANCE: f32 = 1e-5;
+
+#[test]
+fn agent_and_learner_agree_on_recorded_histories_before_and_after_learning() {
+    let Algorithm::Ppo(settings) = config(ppo()).algorithm else { unreachable!("the fixture learns by PPO") };
+    let problem = problem();
+    let mut ppo = Ppo::new(problem.clone(), &settings, 3, Device::Cpu).unwrap();
+    let history: Vec<Trajectory> = (0..3)
+        .map(|index| {
+            let steps = steps(1, index, 0.2 + 0.3 * f64::from(index));
+            Trajectory { key: steps.key, seed: steps.seed, task: steps.task, outcome: steps.outcome, steps: steps.steps }
+        })
+        .collect();
+    for epoch in 0..=2 {
+        if epoch > 0 {
+            ppo.learn(epoch, &history).unwrap();
+        }
+        let header = Header {
+            format: FORMAT,
+            experiment: "fixture".to_owned(),
+            uid: "fixture-uid".to_owned(),
+            repetition: 0,
+            version: 1,
+            policy: artifact::Policy::Continuous(ppo.shape()),
+            problem: problem.clone(),
+            action_space: problem.action_space_hash(),
+            training: Training::default(),
+        };
+        let bytes = artifact::write(&header, &ppo.tensors()).unwrap();
+        let acting = Policy::load(&bytes, &problem).unwrap();
+        for trajectory in &history {
+            compare(&ppo, &acting, trajectory);
+        }
+    }
+}
+
+fn compare(ppo: &Ppo, acting: &Policy<'_>, trajectory: &Trajectory) {
+    let problem = problem();
+    let (mut observer, mut decider) = (Observer::new(&problem, ppo.shape().inputs), acting.start());
+    let rows: Vec<Vec<f32>> = trajectory.steps.iter().map(|s| observer.observe(&s.metrics, &s.hyperparameters)).collect();
+    let (t, i) = (rows.len() as i64, rows[0].len() as i64);
+    let outputs = no_grad(|| ppo.policy().forward(&Tensor::from_slice(&rows.concat()).view([1, t, i])));
+    for (place, step) in trajectory.steps.iter().enumerate() {
+        let acted = decider.decide(&step.metrics, &step.hyperparameters);
+        let value = outputs.values.double_value(&[0, place as i64]) as f32;
+        assert!((acted.value.unwrap() - value).abs() < TOLERANCE, "value at {place}: {:?} and {value}", acted.value);
+        for (c, row) in acted.log_probabilities.iter().enumerate() {
+            for (a, x) in row.iter().enumerate() {
+                let learned = outputs.log_probabilities.double_value(&[0, place as i64, c as i64, a as i64]) as f32;
+                assert!((x - learned).abs() < TOLERANCE, "step {place}: {x} and {learned}");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A small experiment, and trajectories of it that need no training.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use learner::{Learner, Storage, Strategy};
+use serde_json::json;
+use tch::Device;
+use tuning::{Decision, Outcome, Problem, Random, Step, Steps, TrajectoryKey};
+use wire::learner::EpochOrder;
+use wire::settings::{Algorithm, LearnerConfig, PpoSettings, Preset};
+
+/// Env steps of a trajectory.
+pub const T: u32 = 4;
+
+pub fn problem() -> Problem {
+    let value = json!({
+        "objective": {"metric": "score", "direction": "Maximize"},
+        "metrics": [{"name": "loss", "range": [0, 10], "scale": "Log"}, {"name": "score", "range": [0, 1]}],
+        "hyperparameters": [{"name": "learning_rate", "initial": 0.01, "min": 1e-4, "max": 1.0}],
+        "multipliers": [0.5, 0.8, 0.95, 1.0, 1.05, 1.25, 2.0],
+        "envSteps": T,
+    });
+    serde_json::from_value(value).unwrap()
+}
+
+/// Two epochs of three trajectories.
+pub fn config(algorithm: Algorithm) -> LearnerConfig {
+    LearnerConfig {
+        experiment: "fixture".to_owned(),
+        uid: "fixture-uid".to_owned(),
+        problem: problem(),
+        repetition: 0,
+        seed: 1,
+        epochs: 2,
+        algorithm,
+    }
+}
+
+pub fn ppo() -> Algorithm {
+    Algorithm::Ppo(PpoSettings { epochs: 2, trajectories_per_epoch: 3, ..PpoSettings::of(Preset::Default, false) })
+}
+
+pub fn open(config: &LearnerConfig, folder: &Path) -> (Arc<Learner>, Strategy) {
+    let strategy = Strategy::new(config, Device::Cpu).unwrap();
+    Learner::open(config.clone(), Storage::open(folder).unwrap(), strategy).unwrap()
+}
+
+pub fn order(epoch: u32, lost: &[u32]) -> EpochOrder {
+    EpochOrder { epoch, trajectories: 3, lost: lost.to_vec() }
+}
+
+/// A whole trajectory, which depends on its key alone; `score` is where it ends.
+pub fn steps(epoch: u32, index: u32, score: f64) -> Steps {
+    let mut random = Random::stream(9, &[epoch.into(), index.into()]);
+    let step = |step: u32| Step {
+        step,
+        metrics: vec![5.0 / f64::from(step + 1), score * f64::from(step) / f64::from(T)],
+        hyperparameters: vec![0.01],
+        applied: vec![0.01],
+        decision: (step < T).then(|| Decision {
+            actions: vec![random.below(7)],
+            log_probabilities: vec![-(7_f32.ln())],
+            value: Some(0.0),
+            policy_version: epoch.into(),
+            keep: None,
+        }),
+        elapsed_seconds: f64::from(step),
+    };
+    let steps = (0..=T).map(step).collect();
+    let key = TrajectoryKey { repetition: 0, epoch, index, attempt: 0 };
+    Steps { key, seed: index, task: String::new(), steps, outcome: Some(Outcome::Completed) }
+}

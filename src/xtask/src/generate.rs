@@ -14,7 +14,7 @@ struct Generated {
 
 const GENERATED: &[Generated] = &[
     Generated {
-        path: "crds/tuningexperiments.yaml",
+        path: "crds/trainpilot.dev_tuningexperiments.yaml",
         arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds"],
     },
     Generated {

@@ -2,7 +2,8 @@
 //!
 //! Notation: I inputs, D width, F inner width, H heads, C hyperparameters, A multipliers, t observations seen before.
 //! Keys and values of earlier observations are kept, so that a decision reads the past but never computes it again.
-//! At these sizes a tensor library spends its time on bookkeeping: plain loops that run along rows are much faster.
+//! Plain loops along rows, not a tensor library: candle 0.11 reads /proc/cpuinfo at every matrix product unless
+//! RAYON_NUM_THREADS is set, which costs more than all the arithmetic here; with it set, it is 1.4 to 3 times slower.
 
 use std::collections::HashMap;
 

@@ -81,7 +81,7 @@ async fn main() {
         config.problem = problem(ENV_STEPS);
         config.policy_wait_seconds = 30.0;
     });
-    let learner = Learner::start(&experiment, "127.0.0.1:0").await;
+    let learner = Learner::start(&experiment);
     learner.publish(&[(1, &network(&experiment.config.problem, 1, 0.1))]);
     experiment.config.learner.clone_from(&learner.address);
     let (mut starts, mut memories, mut latencies) = (Vec::new(), Vec::new(), Vec::new());

@@ -4,10 +4,8 @@
 
 mod common;
 
-use std::net::TcpListener;
-
 use common::fixtures::{network, report};
-use common::{Experiment, Learner, read};
+use common::{Experiment, Learner, local, read};
 use serde_json::{Value, json};
 use tuning::Outcome;
 use wire::agent::{Acknowledgement, PolicyUpdates};
@@ -16,15 +14,13 @@ use wire::exposition::{Limits, parse};
 use wire::http::{Timeouts, client};
 use wire::tls::{Authority, Role};
 
-const LOCAL: &str = "127.0.0.1:0";
-
 /// An experiment with a learner that has published version 1.
 async fn with_policy(change: impl FnOnce(&mut wire::agent::AgentConfig)) -> (Experiment, Learner) {
     let mut experiment = Experiment::new(|config| {
         config.policy_wait_seconds = 30.0;
         change(config);
     });
-    let learner = Learner::start(&experiment, LOCAL).await;
+    let learner = Learner::start(&experiment);
     learner.publish(&[(1, &network(&experiment.config.problem, 1, 0.1))]);
     experiment.config.learner.clone_from(&learner.address);
     (experiment, learner)
@@ -178,15 +174,13 @@ async fn figures_show_what_is_in_force_measured_kept_and_not_applied() {
 #[tokio::test]
 async fn the_first_decision_waits_for_a_policy_and_survives_a_caller_that_goes_away() {
     let mut experiment = Experiment::new(|config| config.policy_wait_seconds = 30.0);
-    let held = TcpListener::bind(LOCAL).unwrap();
-    let address = held.local_addr().unwrap().to_string();
-    experiment.config.learner.clone_from(&address);
+    let socket = local();
+    experiment.config.learner = socket.local_addr().unwrap().to_string();
     let agent = experiment.start(&[]).await;
-    drop(held);
     let impatient = std::time::Duration::from_millis(50);
     assert!(tokio::time::timeout(impatient, agent.report(0)).await.is_err(), "there is no policy yet");
     let publish = async {
-        let learner = Learner::start(&experiment, &address).await;
+        let learner = Learner::at(socket, &experiment);
         learner.publish(&[(1, &network(&experiment.config.problem, 1, 0.1))]);
         learner
     };
@@ -204,9 +198,7 @@ async fn newer_policies_arrive_across_a_restart_of_the_learner_and_versions_neve
     learner.publish(&[(2, &artifact)]);
     agent.figure_becomes(newest, "2").await;
     assert_eq!(agent.report(1).await["policyVersion"], 2);
-    let address = learner.address.clone();
-    learner.stop().await;
-    let learner = Learner::start(&experiment, &address).await;
+    let learner = learner.restart(&experiment).await;
     learner.publish(&[(1, &artifact), (3, &artifact[..100]), (4, &artifact), (2, &artifact)]);
     agent.figure_becomes(newest, "4").await;
     assert_eq!(agent.report(2).await["policyVersion"], 4);
@@ -263,7 +255,7 @@ async fn what_could_not_be_delivered_shows_in_the_exit_code() {
 
 #[tokio::test]
 async fn what_cannot_be_started_is_explained() {
-    let taken = TcpListener::bind(LOCAL).unwrap();
+    let taken = local();
     let address = taken.local_addr().unwrap().to_string();
     let sound = || Experiment::new(|_| ());
     for (experiment, arguments, expected) in [

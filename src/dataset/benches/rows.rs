@@ -105,9 +105,10 @@ fn measure(folder: &Path) -> [f64; 2] {
 /// What pyarrow needs for the same file, in seconds, by the name of what it does.
 fn peer(file: &Path) -> serde_json::Map<String, serde_json::Value> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = here.join("../../third_party/python/bin/python");
-    assert!(python.exists(), "third_party/python is missing: `cargo xtask setup` makes it");
-    let output = Command::new(python).arg(here.join("benches/peer.py")).arg(file).output().unwrap();
+    let packages = here.join("../../third_party/python");
+    assert!(packages.exists(), "third_party/python is missing: `cargo xtask setup` makes it");
+    let mut python = Command::new("python3");
+    let output = python.arg(here.join("benches/peer.py")).arg(file).env("PYTHONPATH", packages).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

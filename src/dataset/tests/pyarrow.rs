@@ -25,9 +25,10 @@ print(json.dumps({
 /// What pyarrow makes of `file`.
 fn read(file: &Path) -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join("third_party/python/bin/python");
-    assert!(python.exists(), "third_party/python is missing: `cargo xtask setup` makes it");
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(file).output().unwrap();
+    let packages = root.join("third_party/python");
+    assert!(packages.exists(), "third_party/python is missing: `cargo xtask setup` makes it");
+    let mut python = Command::new("python3");
+    let output = python.args(["-c", SCRIPT]).arg(file).env("PYTHONPATH", packages).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 use wire::http::allow;
-use wire::learner::{EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored};
+use wire::learner::{
+    EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored,
+};
 use wire::tls::Role;
 
 use crate::learner::sentence;

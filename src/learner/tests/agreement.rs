@@ -21,7 +21,13 @@ fn agent_and_learner_agree_on_recorded_histories_before_and_after_learning() {
     let history: Vec<Trajectory> = (0..3)
         .map(|index| {
             let steps = steps(1, index, 0.2 + 0.3 * f64::from(index));
-            Trajectory { key: steps.key, seed: steps.seed, task: steps.task, outcome: steps.outcome, steps: steps.steps }
+            Trajectory {
+                key: steps.key,
+                seed: steps.seed,
+                task: steps.task,
+                outcome: steps.outcome,
+                steps: steps.steps,
+            }
         })
         .collect();
     for epoch in 0..=2 {
@@ -50,10 +56,12 @@ fn agent_and_learner_agree_on_recorded_histories_before_and_after_learning() {
 fn compare(ppo: &Ppo, acting: &Policy<'_>, trajectory: &Trajectory) {
     let problem = problem();
     let (mut observer, mut decider) = (Observer::new(&problem, ppo.shape().inputs), acting.start());
-    let rows: Vec<Vec<f32>> = trajectory.steps.iter().map(|s| observer.observe(&s.metrics, &s.hyperparameters)).collect();
+    // Nothing is decided at the last observation, so networks know no position for it.
+    let decided = &trajectory.steps[..trajectory.steps.len() - 1];
+    let rows: Vec<Vec<f32>> = decided.iter().map(|s| observer.observe(&s.metrics, &s.hyperparameters)).collect();
     let (t, i) = (rows.len() as i64, rows[0].len() as i64);
     let outputs = no_grad(|| ppo.policy().forward(&Tensor::from_slice(&rows.concat()).view([1, t, i])));
-    for (place, step) in trajectory.steps.iter().enumerate() {
+    for (place, step) in decided.iter().enumerate() {
         let acted = decider.decide(&step.metrics, &step.hyperparameters);
         let value = outputs.values.double_value(&[0, place as i64]) as f32;
         assert!((acted.value.unwrap() - value).abs() < TOLERANCE, "value at {place}: {:?} and {value}", acted.value);

@@ -35,7 +35,8 @@ fn dependencies(root: &Path) -> anyhow::Result<()> {
     run_command(cargo(root).args(["deny", "check", "--disable-fetch", "advisories"]))
 }
 
-fn report(outcomes: &[(&str, anyhow::Result<()>)]) -> anyhow::Result<()> {
+/// Names what has failed, with the reason of each.
+pub fn report(outcomes: &[(&str, anyhow::Result<()>)]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for (name, outcome) in outcomes {
         if let Err(error) = outcome {

@@ -1,8 +1,9 @@
 //! The project's chores, as `cargo xtask VERB`.
-//! Owns the set-up of libtorch and sample data, generated files, the checks and the demo.
+//! Owns the set-up of libtorch, sample data and peers, generated files, the checks, the demo and the benchmarks.
 //! Must not know the other crates: it calls them through cargo, so that it builds in seconds and without libtorch.
 //! Start reading at `Verb`; each has a module of its name.
 
+mod bench;
 mod check;
 mod command;
 mod demo;
@@ -23,16 +24,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Get libtorch and the sample data, unless they are there already
+    /// Get libtorch, the sample data and what the tests compare with, unless they are there already
     ///
-    /// Downloads libtorch 2.13.0 (CPU) out of PyPI's wheels and two small data sets, each checked against a pinned
-    /// SHA-256, into ${XDG_CACHE_HOME:-~/.cache}/trainpilot, and links them as third_party/libtorch and
-    /// third_party/data. Takes half a minute and 0.6 GB once, milliseconds afterwards. If LIBTORCH is set in the shell,
-    /// that libtorch (2.13.0) is used and none is downloaded. Needs python3 with pip, and a C++ compiler.
+    /// Downloads libtorch 2.13.0 (CPU) out of PyPI's wheels, two small data sets and pyarrow, each checked against a
+    /// pinned SHA-256, into ${XDG_CACHE_HOME:-~/.cache}/trainpilot, and links them as third_party/libtorch,
+    /// third_party/data and third_party/python. Takes half a minute and 0.7 GB once, milliseconds afterwards. If LIBTORCH
+    /// is set in the shell, that libtorch (2.13.0) is used and none is downloaded. Needs a C++ compiler and python3 with
+    /// pip; pyarrow, which only tests and benchmarks use, is for CPython 3.11 to 3.14.
     Setup,
-    /// Set up, then run every test that needs no cluster
+    /// Set up, build the programs, then run every test that needs no cluster
     ///
-    /// Arguments are passed on to `cargo test --workspace`: `cargo xtask test --release -- gae` runs the tests whose
+    /// The programs come first because some tests start them all. Arguments are passed on to `cargo test --workspace`: `cargo xtask test --release -- gae` runs the tests whose
     /// name contains "gae", optimised. All tests are run, also after one has failed.
     Test {
         /// Passed on to `cargo test --workspace`
@@ -57,6 +59,10 @@ enum Verb {
     /// `cargo deny` is asked only if it is installed (`cargo install --locked cargo-deny`). Runs all checks, also after
     /// one has failed, and names the failed ones at the end. Needs `cargo xtask setup`.
     Check,
+    /// Set up, build in release and measure, beside a peer where there is one
+    ///
+    /// Prints what each benchmark prints. Without a name, all are run, also after one has failed.
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -71,17 +77,35 @@ fn main() -> ExitCode {
 
 fn run(root: &Path) -> anyhow::Result<()> {
     match Arguments::parse_from(with_dashes_kept(env::args_os())).verb {
-        Verb::Setup => setup::run(root),
+        Verb::Setup => setup::for_tests(root),
         Verb::Test { arguments } => test(root, &arguments),
         Verb::Demo(demo) => demo.run(root),
         Verb::Generate { check } => generate::run(root, check),
         Verb::Check => check::run(root),
+        Verb::Bench(bench) => bench.run(root),
     }
 }
 
 fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
-    setup::run(root)?;
+    setup::for_tests(root)?;
+    // Cargo builds a test the programs of its own package only, and some tests start those of all packages.
+    command::run(command::cargo(root).args(["build", "--workspace", "--bins"]).args(profile(arguments)))?;
     command::run(command::cargo(root).args(["test", "--workspace", "--no-fail-fast"]).args(arguments))
+}
+
+/// The words that choose a profile: the programs have to lie beside the tests that start them.
+fn profile(arguments: &[String]) -> Vec<&str> {
+    let mut words = arguments.iter().map(String::as_str).take_while(|word| *word != "--");
+    let mut chosen = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "--release" | "-r" => chosen.push(word),
+            "--profile" => chosen.extend([word].into_iter().chain(words.next())),
+            _ if word.starts_with("--profile=") => chosen.push(word),
+            _ => {}
+        }
+    }
+    chosen
 }
 
 /// clap drops the dashes of `test -- --nocapture`, which cargo needs: doubled, one of them reaches it.
@@ -111,6 +135,21 @@ mod tests {
             let parsed = Arguments::try_parse_from(with_dashes_kept(words));
             let Ok(Arguments { verb: Verb::Test { arguments } }) = parsed else { panic!("{line} does not parse") };
             assert_eq!(arguments.join(" "), line);
+        }
+    }
+
+    #[test]
+    fn the_programs_are_built_in_the_profile_of_the_tests() {
+        for (line, chosen) in [
+            ("", ""),
+            ("--release -p trainpilot-wire", "--release"),
+            ("--lib -r", "-r"),
+            ("--profile dev gae", "--profile dev"),
+            ("--profile=dev", "--profile=dev"),
+            ("gae -- --release", ""),
+        ] {
+            let words = line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(profile(&words).join(" "), chosen, "{line}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod bundle;
 mod libtorch;
 mod platform;
 mod prerequisites;
+mod python;
 mod samples;
 mod wheel;
 
@@ -16,12 +17,12 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use self::{bundle::Bundle, platform::Platform, wheel::Pip};
+use self::{bundle::Bundle, platform::Platform, prerequisites::Need, wheel::Pip};
 use crate::command::step;
 
 /// Makes third_party/libtorch (unless the shell names a libtorch) and third_party/data, once.
 pub fn run(root: &Path) -> anyhow::Result<()> {
-    let cache = cache(env::var_os("XDG_CACHE_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))?;
+    let cache = cache_of_the_shell()?;
     let third_party = root.join("third_party");
     let mut wanted = vec![("data", samples::bundle())];
     match libtorch::of_the_shell(env::var_os("LIBTORCH").map(PathBuf::from), &third_party) {
@@ -32,18 +33,35 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
         None => wanted.push(("libtorch", libtorch::bundle(Platform::of_this_machine()?))),
     }
     let complete = wanted.iter().all(|(_, bundle)| bundle.is_installed(&cache));
-    prerequisites::check(!complete)?;
+    // Pip is asked for only if something is to be downloaded: it is slow to start.
+    prerequisites::check(if complete { &[Need::Compiler] } else { &[Need::Compiler, Need::Python, Need::Pip] })?;
     for (name, bundle) in wanted {
-        install(&bundle, &cache, &third_party.join(name))?;
+        install(&bundle, &cache, &Pip::default(), &third_party.join(name))?;
     }
     Ok(())
 }
 
-fn install(bundle: &Bundle, cache: &Path, link: &Path) -> anyhow::Result<()> {
-    let folder = bundle.install(cache, &Pip::default())?;
+/// The same and third_party/python, with what tests and benchmarks compare with.
+pub fn for_tests(root: &Path) -> anyhow::Result<()> {
+    run(root)?;
+    let cache = cache_of_the_shell()?;
+    prerequisites::check(&[Need::Python])?;
+    let (bundle, pip) = python::bundle(&python::abi()?)?;
+    if !bundle.is_installed(&cache) {
+        prerequisites::check(&[Need::Pip])?;
+    }
+    install(&bundle, &cache, &pip, &root.join("third_party/python"))
+}
+
+fn install(bundle: &Bundle, cache: &Path, pip: &Pip, link: &Path) -> anyhow::Result<()> {
+    let folder = bundle.install(cache, pip)?;
     point(link, &folder)?;
     step(&format!("{}: {}", bundle.name, folder.display()));
     Ok(())
+}
+
+fn cache_of_the_shell() -> anyhow::Result<PathBuf> {
+    cache(env::var_os("XDG_CACHE_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
 }
 
 /// The folder shared by all clones of the project, by the rules of the XDG base directories.

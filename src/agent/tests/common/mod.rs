@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "unit tests use the rest")]
 pub mod fixtures;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,6 @@ use futures::{StreamExt, stream};
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -145,9 +145,11 @@ pub async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     timeout(PATIENCE, asking).await.unwrap()
 }
 
-/// Stores steps and publishes policies; can be stopped, and started again at the same address.
+/// Stores steps and publishes policies; can be started anew at the same address.
 pub struct Learner {
     pub address: String,
+    /// Kept over a restart: an address given back may be taken by the time it is wanted again.
+    socket: TcpListener,
     pub stored: Arc<Mutex<Vec<Steps>>>,
     policy: watch::Sender<Option<Bytes>>,
     server: JoinHandle<()>,
@@ -156,8 +158,13 @@ pub struct Learner {
 type Shared = (Arc<Mutex<Vec<Steps>>>, watch::Receiver<Option<Bytes>>);
 
 impl Learner {
-    pub async fn start(experiment: &Experiment, address: &str) -> Self {
-        let tcp = TcpListener::bind(address).await.unwrap();
+    pub fn start(experiment: &Experiment) -> Self {
+        Self::at(local(), experiment)
+    }
+
+    /// Serves `socket`; whoever called before waits until now.
+    pub fn at(socket: TcpListener, experiment: &Experiment) -> Self {
+        let tcp = tokio::net::TcpListener::from_std(socket.try_clone().unwrap()).unwrap();
         let listener = Listener::new(tcp, &experiment.identity(Role::Learner)).unwrap();
         let (address, stored, policy) = (listener.address().to_string(), Arc::default(), watch::Sender::new(None));
         let routes = Router::new()
@@ -166,7 +173,7 @@ impl Learner {
             .with_state((Arc::clone(&stored), policy.subscribe()));
         let service = routes.into_make_service_with_connect_info::<Peer>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { address, stored, policy, server }
+        Self { address, socket, stored, policy, server }
     }
 
     /// Sends these versions, one after the other.
@@ -178,14 +185,22 @@ impl Learner {
         self.policy.send_replace(Some(policies.iter().flat_map(frame).collect()));
     }
 
-    /// Stops listening and breaks all streams.
-    pub async fn stop(self) {
-        let Self { policy, server, .. } = self;
+    /// Breaks all streams and begins anew, with nothing published.
+    pub async fn restart(self, experiment: &Experiment) -> Self {
+        let Self { socket, policy, server, .. } = self;
         server.abort();
         assert!(server.await.unwrap_err().is_cancelled());
         // Connections live on without the server until their streams end.
         drop(policy);
+        Self::at(socket, experiment)
     }
+}
+
+/// A socket that listens, though nobody accepts yet.
+pub fn local() -> TcpListener {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
 }
 
 async fn policies(State((_, policies)): State<Shared>) -> Body {

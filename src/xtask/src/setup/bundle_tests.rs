@@ -33,7 +33,8 @@ fn index() -> (TempDir, &'static str) {
 }
 
 fn pip(index: &TempDir) -> Pip {
-    Pip { options: vec!["--quiet".into(), "--no-index".into(), "--find-links".into(), index.path().into()] }
+    let options = vec!["--quiet".into(), "--no-index".into(), "--find-links".into(), index.path().into()];
+    Pip { options, ..Pip::default() }
 }
 
 fn bundle(sha256: &'static str) -> Bundle {

@@ -6,41 +6,40 @@ use anyhow::bail;
 
 use crate::command::succeeds;
 
-/// Says in one sentence all that is missing. Python is asked only if something is to be downloaded: it is slow to start.
-pub fn check(download: bool) -> anyhow::Result<()> {
-    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut missing = Vec::new();
-    if !is_on_path(&compiler, &path) {
-        missing.push(Missing::Compiler);
-    }
-    if download && !is_on_path(OsStr::new("python3"), &path) {
-        missing.push(Missing::Python);
-    } else if download && !succeeds(Command::new("python3").args(["-m", "pip", "--version"])) {
-        missing.push(Missing::Pip);
-    }
-    if missing.is_empty() { Ok(()) } else { bail!(sentence(&missing)) }
-}
-
 #[derive(Clone, Copy)]
-enum Missing {
+pub enum Need {
     Compiler,
     Python,
     Pip,
 }
 
-impl Missing {
+/// Says in one sentence all that is missing.
+pub fn check(needs: &[Need]) -> anyhow::Result<()> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let missing = needs.iter().copied().filter(|need| !need.is_met(&path)).collect::<Vec<_>>();
+    if missing.is_empty() { Ok(()) } else { bail!(sentence(&missing)) }
+}
+
+impl Need {
+    fn is_met(self, path: &OsStr) -> bool {
+        match self {
+            Self::Compiler => is_on_path(&env::var_os("CXX").unwrap_or_else(|| "c++".into()), path),
+            Self::Python => is_on_path(OsStr::new("python3"), path),
+            Self::Pip => succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
+        }
+    }
+
     /// What it is, and the packages of Debian and of Fedora that have it.
     fn name_and_packages(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Compiler => ("a C++ compiler (c++, or the one named by CXX)", "build-essential", "gcc-c++"),
-            Self::Python => ("python3 with pip", "python3 python3-pip", "python3 python3-pip"),
+            Self::Python => ("python3", "python3", "python3"),
             Self::Pip => ("python3's pip", "python3-pip", "python3-pip"),
         }
     }
 }
 
-fn sentence(missing: &[Missing]) -> String {
+fn sentence(missing: &[Need]) -> String {
     let all = missing.iter().map(|one| one.name_and_packages());
     let names = all.clone().map(|(name, ..)| name).collect::<Vec<_>>().join(" and ");
     let debian = all.clone().map(|(_, debian, _)| debian).collect::<Vec<_>>().join(" ");
@@ -72,7 +71,7 @@ mod tests {
     #[test]
     fn all_that_is_missing_is_said_in_one_sentence() {
         assert_eq!(
-            sentence(&[Missing::Compiler, Missing::Pip]),
+            sentence(&[Need::Compiler, Need::Pip]),
             "missing: a C++ compiler (c++, or the one named by CXX) and python3's pip; install with \
              `apt-get install build-essential python3-pip` (Debian, Ubuntu) or `dnf install gcc-c++ python3-pip` (Fedora)"
         );

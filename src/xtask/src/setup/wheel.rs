@@ -22,22 +22,30 @@ pub struct Wheel {
 }
 
 /// How pip is asked; tests point it to a folder instead of an index.
-#[derive(Default)]
 pub struct Pip {
+    /// The version of CPython that wheels are for, whichever runs pip. What is never run by Python may be for any.
+    pub python: &'static str,
     pub options: Vec<OsString>,
+}
+
+impl Default for Pip {
+    fn default() -> Self {
+        Self { python: "3.11", options: Vec::new() }
+    }
 }
 
 impl Pip {
     /// Downloads `wheels` into the new folder `to` and returns their paths. pip refuses any with another hash. What it
-    /// gets depends on `platform` alone, never on the Python that runs it.
+    /// gets depends on `platform` and `self.python`, never on the Python that runs it.
     pub fn download(&self, wheels: &[Wheel], platform: Platform, to: &Path) -> anyhow::Result<Vec<PathBuf>> {
         fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
         let requirements = to.join("requirements.txt");
         fs::write(&requirements, requirements_of(wheels)).context("cannot write the list of wheels")?;
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "download", "--no-cache-dir", "--no-deps", "--require-hashes"]);
-        pip.args(["--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.11"]);
-        pip.args(["--abi", "cp311", "--abi", "none", "--disable-pip-version-check"]);
+        pip.args(["--only-binary", ":all:", "--implementation", "cp", "--disable-pip-version-check"]);
+        let abi = format!("cp{}", self.python.replace('.', ""));
+        pip.args(["--python-version", self.python, "--abi", &abi, "--abi", "none"]);
         for glibc in ["2_28", "2_27", "2_25", "2_17"] {
             pip.arg("--platform").arg(format!("manylinux_{glibc}_{}", platform.name()));
         }

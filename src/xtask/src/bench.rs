@@ -1,0 +1,102 @@
+//! `cargo xtask bench`: what the project measures of itself.
+
+use std::path::Path;
+
+use clap::{Args, builder::PossibleValue};
+
+use crate::{
+    check::report,
+    command::{cargo, run, step},
+    setup,
+};
+
+/// A benchmark target of a package, and what it measures.
+struct Measured {
+    name: &'static str,
+    package: &'static str,
+    what: &'static str,
+}
+
+const BENCHES: &[Measured] = &[
+    Measured {
+        name: "decision",
+        package: "trainpilot-agent",
+        what: "what a decision costs early and late in a trajectory",
+    },
+    Measured {
+        name: "loopback",
+        package: "trainpilot-agent",
+        what: "the agent's start, its memory, and the time of an answer as a trainer sees it",
+    },
+    Measured {
+        name: "rows",
+        package: "trainpilot-dataset",
+        what: "rows committed and read per second, beside pyarrow",
+    },
+    Measured {
+        name: "ppo",
+        package: "trainpilot-learn",
+        what: "env steps learned per second, beside PyTorch if PEER_PYTHON (or else python3) has it",
+    },
+];
+
+#[derive(Args)]
+pub struct Bench {
+    /// Run only these
+    #[arg(value_parser = names())]
+    names: Vec<String>,
+}
+
+fn names() -> Vec<PossibleValue> {
+    BENCHES.iter().map(|bench| PossibleValue::new(bench.name).help(bench.what)).collect()
+}
+
+impl Bench {
+    /// Runs each one that is wanted, also after one has failed.
+    pub fn run(&self, root: &Path) -> anyhow::Result<()> {
+        setup::for_tests(root)?;
+        let wanted = BENCHES.iter().filter(|bench| self.wants(bench.name));
+        let outcomes = wanted.map(|Measured { name, package, what }| {
+            step(&format!("{name}: {what}"));
+            (*name, run(cargo(root).args(["bench", "--package", package, "--bench", name])))
+        });
+        report(&outcomes.collect::<Vec<_>>())
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::command::{output, root};
+
+    #[test]
+    fn every_benchmark_of_the_workspace_is_listed_and_no_other() {
+        let metadata = output(cargo(root()).args(["metadata", "--no-deps", "--format-version", "1"])).unwrap();
+        let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+        let mut found = BTreeSet::new();
+        for package in metadata["packages"].as_array().unwrap() {
+            for target in package["targets"].as_array().unwrap() {
+                if target["kind"][0] == "bench" {
+                    found.insert((package["name"].as_str().unwrap(), target["name"].as_str().unwrap()));
+                }
+            }
+        }
+        assert_eq!(BENCHES.iter().map(|bench| (bench.package, bench.name)).collect::<BTreeSet<_>>(), found);
+    }
+
+    #[test]
+    fn without_a_name_all_are_run() {
+        assert!(BENCHES.iter().all(|bench| Bench { names: Vec::new() }.wants(bench.name)));
+        let one = Bench { names: vec!["rows".to_owned()] };
+        assert_eq!(BENCHES.iter().filter(|bench| one.wants(bench.name)).count(), 1);
+    }
+}

@@ -1,7 +1,7 @@
 """The same epoch of PPO in eager PyTorch, written as its users would: the peer of `ppo.rs`, which starts it.
 
 Reads the workload (shape, settings, weights, data) as JSON from standard input, and learns the epoch again and again from
-the same weights. Prints one JSON object: processor seconds of each repetition, and losses to compare. What it takes to turn
+the same weights. Prints one JSON object: processor seconds of all repetitions, and losses to compare. What it takes to turn
 trajectories into tensors is not counted here; it is on the Rust side.
 """
 
@@ -112,14 +112,14 @@ def main():
     data = {name: torch.tensor(w[name]) for name in ("observations", "actions", "acted", "rewards")}
     data["mask"] = torch.ones_like(data["rewards"])
     weights = {name: torch.tensor(values).view(shape) for name, shape, values in w["weights"]}
-    seconds = []
+    seconds = 0.0
     for _ in range(w["repetitions"]):
         policy = Policy(w)
         policy.load_state_dict(weights)
         optimizer = torch.optim.Adam(policy.parameters(), lr=s["learningRate"], eps=1e-5)
         begin = time.process_time()
         figures = learn(policy, optimizer, data, s)
-        seconds.append(time.process_time() - begin)
+        seconds += time.process_time() - begin
     print(json.dumps({"seconds": seconds, "losses": figures}))
 
 

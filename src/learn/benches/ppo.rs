@@ -19,17 +19,18 @@ use tuning::{
 };
 use wire::settings::{PpoSettings, Preset};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Env steps learned in a round, so that each takes a second or so.
-const WORK: usize = 15_000;
+const WORK: usize = 20_000;
 
 fn main() {
     tch::set_num_threads(1);
+    let python = python_with_torch();
     println!("{:>4} {:>4} {:>12} {:>12} {:>7}", "B", "T", "ours", "PyTorch", "ratio");
     for (b, t) in [(16, 20), (64, 20), (128, 20), (16, 100), (128, 100)] {
         let work = Workload::new(b, t);
         let repetitions = (WORK / (b * t)).max(3);
-        let rounds: Vec<(f64, Option<f64>)> = (0..ROUNDS).map(|_| work.round(repetitions)).collect();
+        let rounds: Vec<(f64, Option<f64>)> = (0..ROUNDS).map(|_| work.round(python.as_deref(), repetitions)).collect();
         let ours = median(rounds.iter().map(|(ours, _)| *ours));
         print!("{b:>4} {t:>4} {ours:>12.0}");
         match rounds.iter().map(|(ours, peer)| peer.map(|peer| (peer, ours / peer))).collect::<Option<Vec<_>>>() {
@@ -70,29 +71,28 @@ impl Workload {
     }
 
     /// Env steps per second: ours, and the peer's if it is here.
-    fn round(&self, repetitions: usize) -> (f64, Option<f64>) {
-        let env_steps = (self.trajectories.len() * self.problem.env_steps as usize) as f64;
-        let learned: Vec<(f64, Figures)> = (0..repetitions).map(|_| self.learn()).collect();
-        let ours = env_steps / median(learned.iter().map(|(seconds, _)| *seconds));
-        let peer = peer(&self.for_peer(repetitions));
+    fn round(&self, python: Option<&str>, repetitions: usize) -> (f64, Option<f64>) {
+        let mut learners: Vec<Ppo> = (0..repetitions).map(|_| self.learner()).collect();
+        let begin = processor_seconds();
+        let figures: Vec<Figures> = learners.iter_mut().map(|ppo| ppo.learn(1, &self.trajectories).unwrap()).collect();
+        let ours = processor_seconds() - begin;
+        let peer = python.map(|python| peer(python, &self.for_peer(repetitions)));
         if let Some(peer) = &peer {
-            let Figures { policy_loss, value_loss, entropy, kl, clip_share, .. } = learned[0].1;
-            let same = [policy_loss, value_loss, entropy, kl, clip_share].into_iter().zip(&peer.losses);
-            let same = same.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            assert!(same < 0.02, "the peer learns something else: {:?}, ours {:?}", peer.losses, learned[0].1);
+            let Figures { policy_loss, value_loss, entropy, kl, clip_share, .. } = figures[0];
+            let both = [policy_loss, value_loss, entropy, kl, clip_share].into_iter().zip(&peer.losses);
+            let difference = both.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(difference < 0.02, "the peer learns something else: {:?}, ours {:?}", peer.losses, figures[0]);
         }
-        (ours, peer.map(|peer| env_steps / median(peer.seconds.into_iter())))
+        let env_steps = (repetitions * self.trajectories.len() * self.problem.env_steps as usize) as f64;
+        (env_steps / ours, peer.map(|peer| env_steps / peer.seconds))
     }
 
-    fn learn(&self) -> (f64, Figures) {
-        let mut ppo = Ppo::load(self.problem.clone(), &self.settings, &self.checkpoint, Device::Cpu).unwrap();
-        let begin = processor_seconds();
-        let figures = ppo.learn(1, &self.trajectories).unwrap();
-        (processor_seconds() - begin, figures)
+    fn learner(&self) -> Ppo {
+        Ppo::load(self.problem.clone(), &self.settings, &self.checkpoint, Device::Cpu).unwrap()
     }
 
     fn for_peer(&self, repetitions: usize) -> Value {
-        let ppo = Ppo::load(self.problem.clone(), &self.settings, &self.checkpoint, Device::Cpu).unwrap();
+        let ppo = self.learner();
         let decisions = |t: &Trajectory| t.steps.iter().filter_map(|step| step.decision.clone()).collect::<Vec<_>>();
         let each = |of: &dyn Fn(&Trajectory) -> Value| self.trajectories.iter().map(of).collect::<Vec<_>>();
         json!({
@@ -115,36 +115,34 @@ impl Workload {
     }
 }
 
-/// What all threads of this process have had of the processor so far.
+/// What this process has had of the processor so far, to a hundredth of a second.
 fn processor_seconds() -> f64 {
-    let threads = fs::read_dir("/proc/self/task").unwrap();
-    let nanoseconds = |thread: fs::DirEntry| -> f64 {
-        let schedstat = fs::read_to_string(thread.path().join("schedstat")).unwrap();
-        schedstat.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    threads.map(|thread| nanoseconds(thread.unwrap())).sum::<f64>() / 1e9
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
+    after_name.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
 #[derive(Deserialize)]
 struct Peer {
-    seconds: Vec<f64>,
+    seconds: f64,
     losses: Vec<f64>,
 }
 
-/// What the peer says, if its Python has torch.
-fn peer(workload: &Value) -> Option<Peer> {
+/// A Python that has torch, if there is one.
+fn python_with_torch() -> Option<String> {
     let python = env::var("PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has_torch = Command::new(&python).args(["-c", "import torch"]).stderr(Stdio::null()).status();
-    if !has_torch.is_ok_and(|status| status.success()) {
-        return None;
-    }
+    let status = Command::new(&python).args(["-c", "import torch"]).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success()).then_some(python)
+}
+
+fn peer(python: &str, workload: &Value) -> Peer {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer_ppo.py");
     let mut command = Command::new(python);
     let mut child = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(workload.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the peer failed");
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Metrics that follow nothing: only their number matters here.

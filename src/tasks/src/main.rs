@@ -6,11 +6,12 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tasks::contract::Values;
 use tasks::curves::{Curve, Quadratic};
-use tasks::trainer::{Alone, Guide, TrainerError, train};
+use tasks::trainer::{Alone, Divergence, Guide, TrainerError, Training, train};
 
 /// Trainings to try an autopilot on. Steered through TRAINPILOT_URL if that is set, else by a recipe
 #[derive(Parser)]
@@ -48,6 +49,34 @@ struct Curves {
     /// Learning rate where nobody steers it
     #[arg(long, env = "CURVES_LEARNING_RATE", default_value_t = 0.05)]
     learning_rate: f64,
+    /// Milliseconds that each env step takes longer than it needs, so that there is something to watch, or to interrupt
+    #[arg(long, env = "CURVES_STEP_MILLISECONDS", default_value_t = 0)]
+    step_milliseconds: u64,
+}
+
+/// A curve whose env steps take as long as those of a larger training.
+struct Slow {
+    curve: Curve,
+    pause: Duration,
+}
+
+impl Training for Slow {
+    fn hyperparameter(&mut self, name: &str) -> Option<&mut f64> {
+        self.curve.hyperparameter(name)
+    }
+
+    fn hyperparameters(&self) -> &'static [&'static str] {
+        self.curve.hyperparameters()
+    }
+
+    fn evaluate(&mut self) -> Result<Values, Divergence> {
+        Training::evaluate(&mut self.curve)
+    }
+
+    fn env_step(&mut self) -> Result<Values, Divergence> {
+        std::thread::sleep(self.pause);
+        self.curve.env_step()
+    }
 }
 
 fn main() -> ExitCode {
@@ -68,7 +97,8 @@ fn main() -> ExitCode {
 fn run(curves: Curves) -> Result<(), TrainerError> {
     let values = Values::from([("learning_rate".to_owned(), curves.learning_rate)]);
     let guide = Guide::open(&curves.alone, values)?;
-    train(&guide, &mut Curve::new(curves.quadratic, guide.trajectory().seed, curves.learning_rate))
+    let curve = Curve::new(curves.quadratic, guide.trajectory().seed, curves.learning_rate);
+    train(&guide, &mut Slow { curve, pause: Duration::from_millis(curves.step_milliseconds) })
 }
 
 /// Goes on as the other program, in this very process, so that signals and exit codes are its own.

@@ -100,8 +100,9 @@ async fn work(mut world: World, progress: &Progress, dir: &Path) -> anyhow::Resu
             Ok(valid) => plan::plan(&valid),
             Err(violations) => plan::refuse(&observed, &violations),
         };
-        world.apply(&plan).await?;
+        // Before it is brought about: a learner that is not needed any more has something to tell.
         teller.tell(&world, &plan);
+        world.apply(&plan).await?;
         if over(&plan) && world.running() == 0 {
             world.stop().await;
             return finish(&world, &plan, progress, dir);

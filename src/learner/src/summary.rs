@@ -18,7 +18,7 @@ pub(crate) fn summary(problem: &Problem, epoch: u32, trajectories: &[Trajectory]
         lost: count(Outcome::Lost),
         mean: (!finals.is_empty()).then(|| finals.iter().sum::<f64>() / finals.len() as f64),
         best: finals.iter().copied().reduce(better),
-        policy_version: policy_version,
+        policy_version,
     }
 }
 

@@ -53,7 +53,7 @@ fn arrows_that_must_not_exist_do_not() {
     let torch = ["tch", "torch-sys"];
     let tensors = ["tch", "torch-sys", "candle-core"];
     let io = ["tokio", "reqwest", "axum", "object_store"];
-    let rules: [(&str, &[&[&str]]); 11] = [
+    let rules: [(&str, &[&[&str]]); 12] = [
         ("trainpilot-tuning", &[&client, &["kube-core"], &tensors, &io]),
         ("trainpilot-wire", &[&client, &["kube-core"], &tensors]),
         ("trainpilot-dataset", &[&client, &["kube-core"], &tensors]),
@@ -63,6 +63,7 @@ fn arrows_that_must_not_exist_do_not() {
         ("trainpilot-agent", &[&client, &["kube-core"], &torch]),
         ("trainpilot-learn", &[&client, &["kube-core"], &["trainpilot-dataset"]]),
         ("trainpilot-learner", &[&client, &["kube-core"], &["trainpilot-plan", "trainpilot-api"]]),
+        ("trainpilot-tasks", &[&client, &["kube-core"]]),
         ("trainpilot", &[&client, &torch, &["trainpilot-agent", "trainpilot-learner", "trainpilot-learn"]]),
         ("xtask", &[&["trainpilot-tuning", "trainpilot-wire", "trainpilot-api"], &tensors]),
     ];

@@ -15,7 +15,8 @@ fn shell(steps: &str, body: &str, end: &str) -> String {
     )
 }
 
-const GOOD: &str = r#"{"step": '$step', "metrics": {"loss": 1.5, "score": 0.5}, "hyperparameters": {"learning_rate": 0.01}}"#;
+const GOOD: &str =
+    r#"{"step": '$step', "metrics": {"loss": 1.5, "score": 0.5}, "hyperparameters": {"learning_rate": 0.01}}"#;
 
 fn attempt_says(experiment: &Experiment, path: &str) -> String {
     experiment.read(format!("batches/curves-r0-e1/{path}"))

@@ -9,7 +9,11 @@ use tuning::Outcome;
 
 /// A trainer slow enough to be killed: each env step takes some milliseconds.
 fn slow() -> Experiment {
-    Experiment::new(&CURVES.replace("[trainpilot-tasks, curves]", r#"[trainpilot-tasks, curves, --step-milliseconds, "20"]"#).replace("retries: 1", "retries: 8"))
+    Experiment::new(
+        &CURVES
+            .replace("[trainpilot-tasks, curves]", r#"[trainpilot-tasks, curves, --step-milliseconds, "20"]"#)
+            .replace("retries: 1", "retries: 8"),
+    )
 }
 
 fn kill(pid: u32) {
@@ -28,7 +32,8 @@ fn check(experiment: &Experiment) {
         assert_eq!(keys.len(), gathered.len(), "epoch {epoch}: no attempt twice");
         assert!(gathered.iter().all(|t| t.steps.iter().zip(0..).all(|(step, n)| step.step == n)));
     }
-    let versions: Vec<u64> = learned(experiment).iter().map(|epoch| epoch["summary"]["policyVersion"].as_u64().unwrap()).collect();
+    let versions: Vec<u64> =
+        learned(experiment).iter().map(|epoch| epoch["summary"]["policyVersion"].as_u64().unwrap()).collect();
     assert_eq!(versions, [1, 2, 3], "versions never go down");
 }
 

@@ -20,7 +20,8 @@ fn a_run_ends_with_every_trajectory_stored_once_and_a_policy_for_every_epoch() {
             assert!(trajectory.steps[..8].iter().all(|step| step.decision.is_some()));
         }
     }
-    let versions: Vec<u64> = learned(&experiment).iter().map(|epoch| epoch["summary"]["policyVersion"].as_u64().unwrap()).collect();
+    let versions: Vec<u64> =
+        learned(&experiment).iter().map(|epoch| epoch["summary"]["policyVersion"].as_u64().unwrap()).collect();
     assert_eq!(versions, [1, 2, 3]);
     assert!(experiment.dir().join("repetition-0/policies/policy-000003.safetensors").exists());
 }
@@ -80,7 +81,8 @@ fn machines_read_a_line_of_json_for_every_epoch() {
     assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let epochs: Vec<u64> = lines.iter().filter(|line| line["event"] == "epoch").map(|line| line["epoch"].as_u64().unwrap()).collect();
+    let epochs: Vec<u64> =
+        lines.iter().filter(|line| line["event"] == "epoch").map(|line| line["epoch"].as_u64().unwrap()).collect();
     assert_eq!(epochs, [1, 2, 3]);
 }
 
@@ -108,8 +110,10 @@ fn a_published_policy_is_applied_elsewhere_without_learning() {
     let output = frozen.run();
     assert!(output.status.success(), "{}", said(&output));
     // The same policy on the same seeds does the same.
-    let learned: Vec<_> = trajectories(&source, 3).into_iter().map(|t| t.steps.last().unwrap().metrics.clone()).collect();
-    let applied: Vec<_> = trajectories(&frozen, 1).into_iter().map(|t| t.steps.last().unwrap().metrics.clone()).collect();
+    let learned: Vec<_> =
+        trajectories(&source, 3).into_iter().map(|t| t.steps.last().unwrap().metrics.clone()).collect();
+    let applied: Vec<_> =
+        trajectories(&frozen, 1).into_iter().map(|t| t.steps.last().unwrap().metrics.clone()).collect();
     assert_eq!(learned, applied);
     fs::write(&artifact, &fs::read(&artifact).unwrap()[..100]).unwrap();
     let cut = Experiment::new(&CURVES.replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", &from));

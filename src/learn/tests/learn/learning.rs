@@ -2,7 +2,7 @@ use std::f64::consts::PI;
 
 use tasks::curves::Quadratic;
 use tuning::{Outcome, Stage, Trajectory};
-use wire::settings::PpoSettings;
+use wire::settings::{PpoSettings, Preset};
 
 use crate::common::*;
 
@@ -44,6 +44,19 @@ fn ppo_finds_the_best_action_of_a_bandit() {
     let best: Vec<bool> = decisions.map(|decision| decision.actions == [2, 0]).collect();
     let share = best.iter().filter(|best| **best).count() as f64 / best.len() as f64;
     assert!(share > 0.9, "the best action was taken in {share} of the decisions");
+}
+
+#[test]
+fn every_preset_takes_its_first_epoch_whole() {
+    let problem = small_problem();
+    for (preset, distribution) in [(Preset::Default, false), (Preset::Default, true), (Preset::Talk, false)] {
+        let settings = PpoSettings::of(preset, distribution);
+        let mut ppo = learner(&problem, &settings, 1);
+        let figures = learn_until(&mut ppo, &problem, &settings, &mut Bandit::new(), 1).remove(0);
+        assert_eq!(figures.trajectories, settings.trajectories_per_epoch as usize);
+        assert_eq!((figures.learning_rate, figures.entropy_weight), (settings.learning_rate, settings.entropy_weight));
+        assert!(figures.optimizer_steps > 0 && figures.kl > 0.0, "{figures:?}");
+    }
 }
 
 /// Mean of the score at the end; a diverged training counts 0.

@@ -3,6 +3,8 @@
 
 /// Problems and environments.
 mod common;
+/// Trajectories gathered in this process are what an agent would have recorded.
+mod gathering;
 /// It learns: one batch by heart, a bandit, schedules of an analytic training.
 mod learning;
 /// The network is the documented one, and causal.

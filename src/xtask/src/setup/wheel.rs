@@ -22,6 +22,7 @@ pub struct Wheel {
 }
 
 /// How pip is asked; tests point it to a folder instead of an index.
+#[derive(Debug)]
 pub struct Pip {
     /// The version of CPython that wheels are for, whichever runs pip. What is never run by Python may be for any.
     pub python: &'static str,

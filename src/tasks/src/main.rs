@@ -1,17 +1,14 @@
-//! The reference trainers: `curves` runs here, `digits` in the program beside this one that links libtorch.
-//! Loading libtorch takes a quarter of a second, a hundred times as long as a whole training of `curves`.
+//! The reference trainers, `trainpilot-tasks TASK`.
 
-use std::env;
-use std::error::Error;
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+mod digits;
+
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tasks::contract::Values;
 use tasks::curves::{Curve, Quadratic};
-use tasks::trainer::{Alone, Divergence, Guide, TrainerError, Training, train};
+use tasks::trainer::{Alone, Divergence, Guide, Training, train};
 
 /// Trainings to try an autopilot on. Steered through TRAINPILOT_URL if that is set, else by a recipe
 #[derive(Parser)]
@@ -24,20 +21,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// A small network on real handwritten digits with wrong labels
-    #[command(disable_help_flag = true)]
-    Digits(Forwarded),
+    ///
+    /// Without an agent, each env step's metrics are printed as a line of JSON.
+    Digits(digits::Single),
     /// Trains the digits on a grid of learning rates for each schedule and prints the baselines
-    #[command(disable_help_flag = true)]
-    DigitsSweep(Forwarded),
+    DigitsSweep(digits::Sweep),
     /// A noisy quadratic with a known best schedule, in milliseconds
     Curves(Curves),
-}
-
-#[derive(Args)]
-struct Forwarded {
-    /// Flags of the task; `--help` lists them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<OsString>,
 }
 
 #[derive(Args)]
@@ -81,32 +71,24 @@ impl Training for Slow {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
-        Task::Digits(forwarded) => Err(become_digits("digits", &forwarded.arguments).into()),
-        Task::DigitsSweep(forwarded) => Err(become_digits("digits-sweep", &forwarded.arguments).into()),
-        Task::Curves(curves) => run(curves).map_err(Box::<dyn Error>::from),
+        Task::Digits(single) => single.run(),
+        Task::DigitsSweep(sweep) => sweep.run(),
+        Task::Curves(curves) => curves.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(curves: Curves) -> Result<(), TrainerError> {
-    let values = Values::from([("learning_rate".to_owned(), curves.learning_rate)]);
-    let guide = Guide::open(&curves.alone, values)?;
-    let curve = Curve::new(curves.quadratic, guide.trajectory().seed, curves.learning_rate);
-    train(&guide, &mut Slow { curve, pause: Duration::from_millis(curves.step_milliseconds) })
-}
-
-/// Goes on as the other program, in this very process, so that signals and exit codes are its own.
-fn become_digits(task: &str, arguments: &[OsString]) -> String {
-    let program = match env::current_exe() {
-        Ok(path) => path.with_file_name("trainpilot-digits"),
-        Err(error) => return format!("cannot tell where this program lies: {error}"),
-    };
-    let error = Command::new(&program).arg(task).args(arguments).exec();
-    format!("cannot start {} (cargo build --package trainpilot-tasks makes it): {error}", program.display())
+impl Curves {
+    fn run(self) -> anyhow::Result<()> {
+        let values = Values::from([("learning_rate".to_owned(), self.learning_rate)]);
+        let guide = Guide::open(&self.alone, values)?;
+        let curve = Curve::new(self.quadratic, guide.trajectory().seed, self.learning_rate);
+        Ok(train(&guide, &mut Slow { curve, pause: Duration::from_millis(self.step_milliseconds) })?)
+    }
 }

@@ -1,14 +1,11 @@
-//! The two programs of this package: the light one that everybody calls, and the one with libtorch behind it.
-#![cfg(feature = "torch")]
+//! The program as somebody calls it who has no agent.
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
 
 const TASKS: &str = env!("CARGO_BIN_EXE_trainpilot-tasks");
-const DIGITS: &str = env!("CARGO_BIN_EXE_trainpilot-digits");
 
 fn digits(arguments: &[&str]) -> Command {
     let mut command = Command::new(TASKS);
@@ -21,13 +18,6 @@ fn stdout(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-fn only_the_digits_load_libtorch() {
-    let names_libtorch = |program| fs::read(program).unwrap().windows(8).any(|bytes| bytes == b"libtorch");
-    assert!(names_libtorch(DIGITS));
-    assert!(!names_libtorch(TASKS));
 }
 
 #[test]

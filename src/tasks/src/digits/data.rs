@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use flate2::read::GzDecoder;
-use tch::{Kind, Tensor};
+use ndarray::{Array2, Axis};
 use tuning::Random;
 
 /// Number of classes of every data set here.
@@ -82,21 +82,21 @@ impl Dataset {
 
 /// Images and their labels.
 pub struct Split {
-    /// (N, pixels), f32, standardised.
-    pub images: Tensor,
-    /// (N, classes), f32: 1 at the label, 0 elsewhere.
-    pub targets: Tensor,
+    /// (N, pixels), standardised.
+    pub images: Array2<f32>,
+    /// (N), each below [`CLASSES`].
+    pub labels: Vec<u8>,
 }
 
 impl Split {
     /// Number N of images.
     pub fn len(&self) -> usize {
-        self.images.size()[0] as usize
+        self.labels.len()
     }
 
-    /// Copies some of the rows. rows: (M), i64.
-    pub fn rows(&self, rows: &Tensor) -> Self {
-        Self { images: self.images.index_select(0, rows), targets: self.targets.index_select(0, rows) }
+    /// Copies some of the rows.
+    pub fn rows(&self, rows: &[usize]) -> Self {
+        Self { images: self.images.select(Axis(0), rows), labels: rows.iter().map(|row| self.labels[*row]).collect() }
     }
 }
 
@@ -132,46 +132,36 @@ impl Data {
         let order = shuffled(labels.len(), &mut Random::stream(options.data_seed, &[SPLIT]));
         let (training, rest) = order.split_at(layout.training);
         let (validation, test) = rest.split_at(layout.validation);
-        let images = Tensor::from_slice(pixels).view([-1, layout.pixels as i64]).to_kind(Kind::Float)
-            / f64::from(layout.brightest);
-        let images = standardised(&images, &training[..size]);
-        let mut noisy: Vec<u8> = labels.to_vec();
-        spoil(&mut noisy, &training[..size], options);
-        Ok(Self {
-            training: split(&images, &noisy, &training[..size]),
-            validation: split(&images, labels, validation),
-            test: split(&images, labels, test),
-        })
+        let pixels = pixels.iter().map(|pixel| f32::from(*pixel) / layout.brightest).collect();
+        let images = Array2::from_shape_vec((labels.len(), layout.pixels), pixels)?;
+        let images = standardised(images, &training[..size]);
+        let whole = Split { images, labels: labels.to_vec() };
+        let mut training = whole.rows(&training[..size]);
+        spoil(&mut training.labels, options);
+        Ok(Self { training, validation: whole.rows(validation), test: whole.rows(test) })
     }
 }
 
 /// Centres each pixel and divides by the one standard deviation of all of them, both measured on the `training` rows.
-fn standardised(images: &Tensor, training: &[i64]) -> Tensor {
-    let seen = images.index_select(0, &Tensor::from_slice(training)); // (training size, pixels)
-    let mean = seen.mean_dim(0, true, Kind::Float); // (1, pixels)
-    let deviation = (seen - &mean).square().mean(Kind::Double).sqrt().double_value(&[]);
-    (images - mean) / deviation
+fn standardised(images: Array2<f32>, training: &[usize]) -> Array2<f32> {
+    let seen = images.select(Axis(0), training).mapv(f64::from); // (training size, pixels)
+    let mean = seen.mean_axis(Axis(0)).unwrap_or_default(); // (pixels)
+    let deviation = (seen - &mean).mapv(|x| x * x).mean().unwrap_or_default().sqrt();
+    (images.mapv(f64::from) - mean).mapv(|x| (x / deviation) as f32)
 }
 
 /// Replaces the given share of the training labels, to the nearest whole number, by another class drawn uniformly.
-fn spoil(labels: &mut [u8], training: &[i64], options: &DataOptions) {
+fn spoil(labels: &mut [u8], options: &DataOptions) {
     let mut random = Random::stream(options.data_seed, &[WRONG_LABELS]);
-    let count = (options.noise * training.len() as f64).round() as usize;
-    for place in shuffled(training.len(), &mut random).into_iter().take(count) {
-        let label = &mut labels[training[place as usize] as usize];
-        *label = (*label + 1 + random.below(CLASSES - 1) as u8) % CLASSES as u8;
+    let count = (options.noise * labels.len() as f64).round() as usize;
+    for place in shuffled(labels.len(), &mut random).into_iter().take(count) {
+        labels[place] = (labels[place] + 1 + random.below(CLASSES - 1) as u8) % CLASSES as u8;
     }
 }
 
-fn split(images: &Tensor, labels: &[u8], rows: &[i64]) -> Split {
-    let rows = Tensor::from_slice(rows);
-    let labels = Tensor::from_slice(labels).to_kind(Kind::Int64).index_select(0, &rows);
-    Split { images: images.index_select(0, &rows), targets: labels.one_hot(CLASSES as i64).to_kind(Kind::Float) }
-}
-
 /// 0 .. `n` in random order (Fisher and Yates).
-pub fn shuffled(n: usize, random: &mut Random) -> Vec<i64> {
-    let mut order: Vec<i64> = (0..n as i64).collect();
+pub fn shuffled(n: usize, random: &mut Random) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
     for last in (1..n).rev() {
         order.swap(last, random.below(last + 1));
     }

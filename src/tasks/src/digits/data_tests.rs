@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use ndarray::ArrayView1;
+
 use super::*;
 
 /// The files that `cargo xtask setup` gets.
@@ -15,15 +17,17 @@ fn clean() -> DataOptions {
     DataOptions { noise: 0.0, ..options() }
 }
 
-/// Each row's target class and pixels, exactly.
-fn rows(split: &Split) -> Vec<(i64, Vec<u32>)> {
-    let pixels = Vec::<f32>::try_from(split.images.view(-1)).unwrap();
-    let width = split.images.size()[1] as usize;
-    let labels = Vec::<i64>::try_from(split.targets.argmax(-1, false)).unwrap();
-    labels.into_iter().zip(pixels.chunks(width).map(|row| row.iter().map(|x| x.to_bits()).collect())).collect()
+/// A picture, exactly.
+pub fn bits(row: ArrayView1<f32>) -> Vec<u32> {
+    row.iter().map(|x| x.to_bits()).collect()
 }
 
-fn wrong(options: &DataOptions) -> Vec<(i64, i64)> {
+/// Each row's label and pixels, exactly.
+fn rows(split: &Split) -> Vec<(u8, Vec<u32>)> {
+    split.labels.iter().copied().zip(split.images.rows().into_iter().map(bits)).collect()
+}
+
+fn wrong(options: &DataOptions) -> Vec<(u8, u8)> {
     let right = rows(&Data::load(&DataOptions { noise: 0.0, ..options.clone() }).unwrap().training);
     let noisy = rows(&Data::load(options).unwrap().training);
     right.iter().zip(&noisy).map(|(a, b)| (a.0, b.0)).filter(|(a, b)| a != b).collect()
@@ -51,7 +55,7 @@ fn three_training_labels_in_ten_are_wrong_and_no_others() {
 
 #[test]
 fn a_smaller_training_set_is_part_of_the_whole_and_leaves_the_rest_of_the_split_alone() {
-    let labels = |split: &Split| rows(split).into_iter().map(|row| row.0).collect::<Vec<_>>();
+    let labels = |split: &Split| split.labels.clone();
     let small = Data::load(&DataOptions { training_size: Some(200), ..clean() }).unwrap();
     let whole = Data::load(&clean()).unwrap();
     assert_eq!(labels(&small.training), labels(&whole.training)[..200]);
@@ -67,16 +71,16 @@ fn another_data_seed_gives_another_split() {
 
 #[test]
 fn the_training_images_have_mean_zero_and_deviation_one() {
-    let images = Data::load(&options()).unwrap().training.images;
-    assert!(images.mean_dim(0, false, Kind::Double).abs().max().double_value(&[]) < 1e-6);
-    assert!((images.square().mean(Kind::Double).double_value(&[]) - 1.0).abs() < 1e-6);
+    let images = Data::load(&options()).unwrap().training.images.mapv(f64::from);
+    assert!(images.mean_axis(Axis(0)).unwrap().iter().all(|mean| mean.abs() < 1e-6));
+    assert!((images.mapv(|x| x * x).mean().unwrap() - 1.0).abs() < 1e-6);
 }
 
 #[test]
 fn mnist_5k_is_read_and_split() {
     let data = Data::load(&DataOptions { dataset: Dataset::Mnist5k, ..options() }).unwrap();
     assert_eq!([data.training.len(), data.validation.len(), data.test.len()], [3500, 750, 750]);
-    assert_eq!(data.training.images.size(), [3500, 784]);
+    assert_eq!(data.training.images.dim(), (3500, 784));
 }
 
 #[test]

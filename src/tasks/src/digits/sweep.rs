@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use tasks::trainer::{Shape, Training};
 
-use crate::data::{Data, DataOptions};
-use crate::training::{Digits, Hyperparameters, TrainingOptions};
+use super::data::{Data, DataOptions};
+use super::training::{Digits, Hyperparameters, TrainingOptions};
 
 /// Trains on a grid of learning rates for each schedule and prints the baselines
 #[derive(Args)]

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
+use ndarray::{Array2, Axis, concatenate};
 use tasks::contract::Values;
 use tasks::trainer::{Divergence, Training};
-use tch::{Kind, Tensor};
 use tuning::Random;
 
-use crate::data::{CLASSES, Data, Split, shuffled};
-use crate::network::Network;
+use super::data::{CLASSES, Data, Split, shuffled};
+use super::network::Network;
 
 // Streams of the trajectory's seed.
 const WEIGHTS: u64 = 0;
@@ -49,8 +49,8 @@ pub struct Digits<'a> {
     hyperparameters: Hyperparameters,
     network: Network,
     batches: Random,
-    order: Tensor, // (training size), rows of this pass in their order
-    used: usize,   // batches of this pass that are trained
+    order: Vec<usize>, // (training size), rows of this pass in their order
+    used: usize,       // batches of this pass that are trained
 }
 
 impl<'a> Digits<'a> {
@@ -63,11 +63,11 @@ impl<'a> Digits<'a> {
     ) -> Result<Self> {
         let (images, batch) = (data.training.len(), options.batch_size as usize);
         ensure!(batch <= images, "batch size is {batch}, expected at most the {images} training images");
-        let inputs = data.training.images.size()[1] as usize;
+        let inputs = data.training.images.ncols();
         let width = options.width as usize;
         let network = Network::new(inputs, width, CLASSES, &mut Random::stream(seed, &[WEIGHTS]));
         let mut batches = Random::stream(seed, &[BATCHES]);
-        let order = Tensor::from_slice(&shuffled(images, &mut batches));
+        let order = shuffled(images, &mut batches);
         Ok(Self { data, options, hyperparameters, network, batches, order, used: 0 })
     }
 
@@ -81,17 +81,17 @@ impl<'a> Digits<'a> {
         let batch = self.options.batch_size as usize;
         let images = self.data.training.len();
         if self.used == images / batch {
-            self.order = Tensor::from_slice(&shuffled(images, &mut self.batches));
+            self.order = shuffled(images, &mut self.batches);
             self.used = 0;
         }
-        let rows = self.order.narrow(0, (self.used * batch) as i64, batch as i64);
+        let rows = &self.order[self.used * batch..][..batch];
         self.used += 1;
-        self.data.training.rows(&rows)
+        self.data.training.rows(rows)
     }
 
     fn measure(&self, training: Measured) -> Result<Values, Divergence> {
         let mut metrics = Values::new();
-        let on = |split: &Split| Measured::of(&self.network.forward(&split.images), &split.targets);
+        let on = |split: &Split| Measured::of(&self.network.forward(&split.images.view()), &split.labels);
         let splits = [("training", training), ("validation", on(&self.data.validation)), ("test", on(&self.data.test))];
         for (name, measured) in splits {
             if !measured.loss.is_finite() {
@@ -122,20 +122,22 @@ impl Training for Digits<'_> {
     /// through more.
     fn evaluate(&mut self) -> Result<Values, Divergence> {
         let images = (self.options.steps_per_env_step * self.options.batch_size) as usize;
-        let first = self.data.training.rows(&self.order.narrow(0, 0, images.min(self.data.training.len()) as i64));
-        self.measure(Measured::of(&self.network.forward(&first.images), &first.targets))
+        let first = self.data.training.rows(&self.order[..images.min(self.order.len())]);
+        self.measure(Measured::of(&self.network.forward(&first.images.view()), &first.labels))
     }
 
     /// The training metrics are running ones: of each batch just before the step that it makes.
     fn env_step(&mut self) -> Result<Values, Divergence> {
-        let mut log_probabilities = Vec::new();
-        let mut targets = Vec::new();
+        let (mut steps, mut labels) = (Vec::new(), Vec::new());
         for _ in 0..self.options.steps_per_env_step {
             let batch = self.next_batch();
-            log_probabilities.push(self.network.step(&batch.images, &batch.targets, &self.hyperparameters));
-            targets.push(batch.targets);
+            steps.push(self.network.step(&batch.images.view(), &batch.labels, &self.hyperparameters));
+            labels.extend(batch.labels);
         }
-        self.measure(Measured::of(&Tensor::cat(&log_probabilities, 0), &Tensor::cat(&targets, 0)))
+        let views: Vec<_> = steps.iter().map(|step| step.view()).collect();
+        let log_probabilities =
+            concatenate(Axis(0), &views).expect("each has a row for an image and a column for a class");
+        self.measure(Measured::of(&log_probabilities, &labels))
     }
 }
 
@@ -147,12 +149,18 @@ struct Measured {
 }
 
 impl Measured {
-    /// log_probabilities, targets: (N, C).
-    fn of(log_probabilities: &Tensor, targets: &Tensor) -> Self {
-        let images = targets.size()[0] as f64;
-        let right = log_probabilities.argmax(-1, false).eq_tensor(&targets.argmax(-1, false)).sum(Kind::Int64);
-        let loss = -(log_probabilities * targets).sum(Kind::Float).double_value(&[]) / images;
-        Self { accuracy: right.int64_value(&[]) as f64 / images, loss }
+    /// log_probabilities: (N, classes), labels: (N).
+    fn of(log_probabilities: &Array2<f32>, labels: &[u8]) -> Self {
+        let (mut right, mut loss) = (0, 0.0);
+        for (row, label) in log_probabilities.rows().into_iter().zip(labels) {
+            let label = usize::from(*label);
+            let top = row.fold(f32::NEG_INFINITY, |top, x| top.max(*x));
+            // Among equals the first class is the answer.
+            right += usize::from(row.iter().position(|x| *x == top) == Some(label));
+            loss -= f64::from(row[label]);
+        }
+        let images = labels.len() as f64;
+        Self { accuracy: right as f64 / images, loss: loss / images }
     }
 }
 

@@ -78,6 +78,11 @@ pub struct PpoSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
     pub final_learning_rate: Option<f64>,
+    /// Learning rate of the weights within decoder blocks, relative to that of all others. Default: 0.3, 0.3, 1.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
+    pub block_learning_rate: Option<f64>,
     /// Largest norm of a gradient; longer ones are scaled down, 0 leaves all as they are. Default: 0.5, 0.5, 0.
     /// Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +111,7 @@ pub struct PpoSpec {
     #[schemars(range(min = 0.0))]
     pub final_entropy_weight: Option<f64>,
     /// Estimated KL divergence, in nats, from the policy that acted beyond which an epoch's learning stops.
-    /// Default: 0.1. Immutable.
+    /// Default: 0.02, 0.02, 0.1. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0), extend("exclusiveMinimum" = true))]
     pub target_kl: Option<f64>,
@@ -155,10 +160,10 @@ pub struct InputsSpec {
     /// The share of env steps that is over. Default: true; with `talk` false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<bool>,
-    /// The best objective so far. Default: true; with `talk` false. Immutable.
+    /// The best objective so far. Default: true on a distribution, else false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<bool>,
-    /// Changes of the observed metrics since the last env step. Default: true; with `talk` false. Immutable.
+    /// Changes of the observed metrics since the last env step. Default: true on a distribution, else false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differences: Option<bool>,
     /// One range for all metrics, without scale, in place of each metric's own. Default: none; with `talk` [0, 10].
@@ -190,6 +195,11 @@ pub struct NetworkSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub heads: Option<u32>,
+    /// How large the first weights are by which a decoder block adds to what it is given, relative to the usual ones;
+    /// near 0 the network starts as a linear one. Default: 0.1; with `talk` 1. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub block_gain: Option<f64>,
 }
 
 /// A recipe fixed beforehand.
@@ -264,7 +274,8 @@ pub struct PolicySpec {
 #[serde(rename_all = "camelCase")]
 pub struct PolicySource {
     /// Path of an artifact that `trainpilot policy export` wrote, as the policy learner sees it. Its metrics,
-    /// hyperparameters and multipliers must be those of this experiment. Immutable.
+    /// hyperparameters and multipliers must be those of this experiment. `{repetition}` in it stands for the number of
+    /// the repetition, so that each applies a policy of its own. Immutable.
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
 }

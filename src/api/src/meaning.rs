@@ -204,6 +204,8 @@ fn ppo_settings(spec: &PpoSpec, distribution: bool) -> PpoSettings {
         d_ff: size(network.d_ff, base.d_ff),
         layers: size(network.layers, base.layers),
         heads: size(network.heads, base.heads),
+        block_gain: network.block_gain.unwrap_or(base.block_gain),
+        block_learning_rate: spec.block_learning_rate.unwrap_or(base.block_learning_rate),
         learning_rate: spec.learning_rate.unwrap_or(base.learning_rate),
         final_learning_rate: spec.final_learning_rate.or(spec.learning_rate).unwrap_or(base.final_learning_rate),
         max_gradient_norm: spec.max_gradient_norm.or(base.max_gradient_norm).filter(|norm| *norm > 0.0),

@@ -146,7 +146,7 @@ fn every_setting_of_ppo_can_be_set() {
         PPO,
         "ppo:
       {epochs: 3, trajectoriesPerEpoch: 12, group: 4, inputs: {metrics: false, hyperparameters: false, time: false,
-       best: false, differences: false, oneRange: [1, 2]}, network: {dModel: 12, dFf: 5, layers: 3, heads: 4},
+       best: false, differences: false, oneRange: [1, 2]}, network: {dModel: 12, dFf: 5, layers: 3, heads: 4, blockGain: 0.75}, blockLearningRate: 0.375,
        learningRate: 0.5, finalLearningRate: 0.25, maxGradientNorm: 0, optimizerSteps: 7, clip: 0.125,
        valueWeight: 2, entropyWeight: 3, finalEntropyWeight: 4, targetKl: 5, discount: 0.75, gaeLambda: 0.625,
        advantages: Raw}",
@@ -169,6 +169,8 @@ fn every_setting_of_ppo_can_be_set() {
         d_ff: 5,
         layers: 3,
         heads: 4,
+        block_gain: 0.75,
+        block_learning_rate: 0.375,
         learning_rate: 0.5,
         final_learning_rate: 0.25,
         max_gradient_norm: None,

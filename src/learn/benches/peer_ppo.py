@@ -50,7 +50,7 @@ class Policy(nn.Module):
 
     def forward(self, x):
         b, t, _ = x.shape
-        x = self.input(x) + self.positions[:t]
+        x = self.input(10 * (x - 0.5)) + self.positions[:t]
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
@@ -116,7 +116,11 @@ def main():
     for _ in range(w["repetitions"]):
         policy = Policy(w)
         policy.load_state_dict(weights)
-        optimizer = torch.optim.Adam(policy.parameters(), lr=s["learningRate"], eps=1e-5)
+        within, others = [], []
+        for name, weight in policy.named_parameters():
+            (within if name.startswith("block") else others).append(weight)
+        groups = [{"params": others}, {"params": within, "lr": s["learningRate"] * s["blockLearningRate"]}]
+        optimizer = torch.optim.Adam(groups, lr=s["learningRate"], eps=1e-5)
         begin = time.process_time()
         figures = learn(policy, optimizer, data, s)
         seconds += time.process_time() - begin

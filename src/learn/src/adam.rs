@@ -24,8 +24,8 @@ impl Adam {
         Self { mean: zeros(), square: zeros(), steps: 0 }
     }
 
-    /// Moves `weights` (N) against `gradient` (N), by about `learning_rate` each.
-    pub(crate) fn step(&mut self, weights: &mut Tensor, gradient: &Tensor, learning_rate: f64) {
+    /// Moves `weights` (N) against `gradient` (N), by about `learning_rate` times its entry of `rates` (N) each.
+    pub(crate) fn step(&mut self, weights: &mut Tensor, gradient: &Tensor, learning_rate: f64, rates: &Tensor) {
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let (mean_scale, square_scale) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
@@ -33,7 +33,7 @@ impl Adam {
             let _ = self.mean.lerp_(gradient, 1.0 - BETA1);
             let _ = self.square.lerp_(&(gradient * gradient), 1.0 - BETA2);
             let spread = (&self.square / square_scale).sqrt_() + EPSILON;
-            let _ = weights.g_sub_(&((&self.mean / spread) * (learning_rate / mean_scale)));
+            let _ = weights.g_sub_(&((&self.mean / spread) * rates * (learning_rate / mean_scale)));
         });
     }
 
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn each_step_is_the_papers() {
-        let mut weights = Tensor::from_slice(&[1_f32, 1.0]);
+        let (mut weights, rates) = (Tensor::from_slice(&[1_f32, 1.0]), Tensor::from_slice(&[1_f32, 0.3]));
         let mut adam = Adam::new(2, Device::Cpu);
         let gradients = [[0.3, -4.0], [-0.1, 0.0], [2.0, 1e-6]];
         for gradient in gradients {
-            adam.step(&mut weights, &Tensor::from_slice(&gradient.map(|g| g as f32)), 0.05);
+            adam.step(&mut weights, &Tensor::from_slice(&gradient.map(|g| g as f32)), 0.05, &rates);
         }
         for (place, weight) in to_vec(&weights).into_iter().enumerate() {
-            let expected = by_hand(&gradients.map(|g| g[place]), 0.05);
+            let expected = by_hand(&gradients.map(|g| g[place]), 0.05 * [1.0, 0.3][place]);
             assert!((f64::from(weight) - expected).abs() < 1e-6, "{weight} is not {expected}");
         }
     }
@@ -78,7 +78,7 @@ mod tests {
     fn a_copy_does_not_follow() {
         let mut adam = Adam::new(1, Device::Cpu);
         let copy = adam.copy();
-        adam.step(&mut Tensor::from_slice(&[0_f32]), &Tensor::from_slice(&[1_f32]), 0.1);
+        adam.step(&mut Tensor::from_slice(&[0_f32]), &Tensor::from_slice(&[1_f32]), 0.1, &Tensor::from_slice(&[1_f32]));
         assert_eq!((to_vec(&copy.mean), copy.steps), (vec![0.0], 0));
         assert_ne!(to_vec(&adam.mean), vec![0.0]);
     }

@@ -12,7 +12,6 @@ use tuning::Problem;
 use wire::artifact::Continuous;
 use wire::settings::PpoSettings;
 
-use crate::adam::Adam;
 use crate::nets::{ContinuousPolicy, to_vec};
 use crate::ppo::shape;
 use crate::{LearnError, Ppo};
@@ -95,8 +94,7 @@ impl Ppo {
         device: Device,
     ) -> Result<Self, LearnError> {
         let policy = ContinuousPolicy::zeros(&problem, &shape(settings)?, device);
-        let adam = Adam::new(policy.weights().flat().numel(), device);
-        let mut ppo = Self { problem, settings: settings.clone(), policy, adam, epochs_learned: 0 };
+        let mut ppo = Self::fresh(problem, settings, policy);
         ppo.restore(checkpoint)?;
         Ok(ppo)
     }

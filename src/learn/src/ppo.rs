@@ -13,6 +13,7 @@
 //! has a ratio of its own; losses are means over decisions and hyperparameters. Every optimizer step sees the whole epoch.
 
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -38,6 +39,8 @@ pub struct Ppo {
     pub(crate) settings: PpoSettings,
     pub(crate) policy: ContinuousPolicy,
     pub(crate) adam: Adam,
+    /// Learning rate of each weight, relative to the settings'; (N).
+    pub(crate) rates: Tensor,
     pub(crate) epochs_learned: u32,
 }
 
@@ -82,9 +85,19 @@ impl Ppo {
     /// [`LearnError::Settings`] for sizes of which no network can be built.
     pub fn new(problem: Problem, settings: &PpoSettings, seed: u64, device: Device) -> Result<Self, LearnError> {
         let shape = shape(settings)?;
-        let policy = ContinuousPolicy::new(&problem, &shape, seed, device);
-        let adam = Adam::new(policy.weights().flat().numel(), device);
-        Ok(Self { problem, settings: settings.clone(), policy, adam, epochs_learned: 0 })
+        let policy = ContinuousPolicy::new(&problem, &shape, settings.block_gain, seed, device);
+        Ok(Self::fresh(problem, settings, policy))
+    }
+
+    /// A learner that has learned nothing yet.
+    pub(crate) fn fresh(problem: Problem, settings: &PpoSettings, policy: ContinuousPolicy) -> Self {
+        let (weights, device) = (policy.weights(), policy.device());
+        let adam = Adam::new(weights.flat().numel(), device);
+        let rate = |name: &str| if name.starts_with("block") { settings.block_learning_rate as f32 } else { 1.0 };
+        let rates: Vec<f32> =
+            weights.shapes().flat_map(|(name, shape)| repeat_n(rate(name), shape.iter().product())).collect();
+        let rates = Tensor::from_slice(&rates).to_device(device);
+        Self { problem, settings: settings.clone(), policy, adam, rates, epochs_learned: 0 }
     }
 
     /// Learns from the trajectories of `epoch` (from 1); lost ones and those still running are left out.
@@ -147,7 +160,7 @@ impl Ppo {
             if !norm.is_finite() {
                 return Err(LearnError::NotFinite { epoch, what: "the gradient", optimizer_step: done });
             }
-            self.adam.step(&mut weights, &gradient, learning_rate);
+            self.adam.step(&mut weights, &gradient, learning_rate, &self.rates);
             done += 1;
             norms += norm;
         }
@@ -284,7 +297,7 @@ fn padded(rows: &[Vec<f64>], t: usize) -> Tensor {
     let mut values = Vec::with_capacity(rows.len() * t);
     for row in rows {
         values.extend(row.iter().map(|x| *x as f32));
-        values.extend(std::iter::repeat_n(0.0, t - row.len()));
+        values.extend(repeat_n(0.0, t - row.len()));
     }
     Tensor::from_slice(&values).view([rows.len() as i64, t as i64])
 }

@@ -37,7 +37,7 @@ impl Strategy {
             Algorithm::Search(settings) => Self::Search(Search::new(settings.clone(), &config.problem, seed)),
             Algorithm::Fixed(recipe) => Self::Still(recipes(std::slice::from_ref(recipe)), Vec::new()),
             Algorithm::Random => Self::Still(Policy::Random, Vec::new()),
-            Algorithm::Frozen(path) => frozen(config, path.into())?,
+            Algorithm::Frozen(path) => frozen(config, artifact_of(path, config.repetition))?,
         })
     }
 
@@ -106,6 +106,11 @@ fn recipes(recipes: &[Recipe]) -> Policy {
 fn named(figures: &learn::Figures) -> BTreeMap<String, f64> {
     let figures = serde_json::to_value(figures).and_then(serde_json::from_value);
     figures.expect("figures are plain numbers")
+}
+
+/// `path` with the repetition's number in place of its name.
+fn artifact_of(path: &str, repetition: u32) -> PathBuf {
+    path.replace("{repetition}", &repetition.to_string()).into()
 }
 
 fn frozen(config: &LearnerConfig, path: PathBuf) -> Result<Strategy, LearnerError> {

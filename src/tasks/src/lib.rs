@@ -6,4 +6,5 @@
 
 pub mod contract;
 pub mod curves;
+pub mod digits;
 pub mod trainer;

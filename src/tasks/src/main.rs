@@ -1,13 +1,12 @@
 //! The reference trainers, `trainpilot-tasks TASK`.
 
-mod digits;
-
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tasks::contract::Values;
 use tasks::curves::{Curve, Quadratic};
+use tasks::digits;
 use tasks::trainer::{Alone, Divergence, Guide, Training, train};
 
 /// Trainings to try an autopilot on. Steered through TRAINPILOT_URL if that is set, else by a recipe

@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
 /// Everything in the file.
 pub fn golden() -> anyhow::Result<Value> {
     let problem = problem();
-    let observations = [Inputs::TALK, Inputs::DEFAULT, Inputs::OPEN_LOOP].map(|inputs| observations(&problem, inputs));
+    let observations = [Inputs::TALK, Inputs::ALL, Inputs::OPEN_LOOP].map(|inputs| observations(&problem, inputs));
     Ok(json!({
         "problem": problem,
         "actionSpaceHash": problem.action_space_hash(),

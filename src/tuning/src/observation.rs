@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::metric::unit_in;
 use crate::{Problem, Scale};
 
-/// One-step differences of a metric are mostly below a tenth of its scale; this brings them to the size of the others.
-const DIFFERENCE_GAIN: f64 = 10.0;
-
 /// Which parts of an observation a policy sees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -20,7 +17,7 @@ pub struct Inputs {
     pub time: bool,
     /// The best objective so far.
     pub best: bool,
-    /// Changes of the observed metrics since the last observation.
+    /// Changes of the observed metrics since the last observation: 1/2 where nothing changed.
     pub differences: bool,
     /// One range for all metrics, without scale, instead of each metric's own (the original code: 0 to 10).
     pub one_range: Option<[f64; 2]>,
@@ -37,9 +34,12 @@ impl Inputs {
         one_range: Some([0.0, 10.0]),
     };
 
-    /// What ours sees.
-    pub const DEFAULT: Self =
+    /// All there is, which pays where trainings differ.
+    pub const ALL: Self =
         Self { metrics: true, hyperparameters: true, time: true, best: true, differences: true, one_range: None };
+
+    /// What tells the trainings of one problem apart; more would only be noise to learn from.
+    pub const PLAIN: Self = Self { best: false, differences: false, ..Self::ALL };
 
     /// Only the clock: the control for whether feedback is worth anything.
     pub const OPEN_LOOP: Self =
@@ -72,7 +72,7 @@ impl<'a> Observer<'a> {
         Self { problem, inputs, step: 0, best: None, last: None }
     }
 
-    /// The next observation vector, of [`Inputs::width`], every entry in [−1, 1].
+    /// The next observation vector, of [`Inputs::width`], every entry in [0, 1].
     ///
     /// `metrics` and `hyperparameters` are raw, in the problem's order (unobserved metrics included).
     pub fn observe(&mut self, metrics: &[f64], hyperparameters: &[f64]) -> Vec<f32> {
@@ -96,7 +96,7 @@ impl<'a> Observer<'a> {
         }
         if self.inputs.differences {
             let last = self.last.as_ref().unwrap_or(&seen);
-            vector.extend(seen.iter().zip(last).map(|(a, b)| (DIFFERENCE_GAIN * (a - b)).clamp(-1.0, 1.0)));
+            vector.extend(seen.iter().zip(last).map(|(a, b)| (0.5 + (a - b)).clamp(0.0, 1.0)));
         }
         self.step += 1;
         self.best = Some(best);
@@ -123,7 +123,7 @@ mod tests {
     use crate::fixtures::problem;
     use crate::{Direction, Hyperparameter};
 
-    const ALL: [Inputs; 3] = [Inputs::TALK, Inputs::DEFAULT, Inputs::OPEN_LOOP];
+    const KINDS: [Inputs; 3] = [Inputs::TALK, Inputs::ALL, Inputs::OPEN_LOOP];
 
     fn observe(problem: &Problem, inputs: Inputs, reports: &[[f64; 3]]) -> Vec<Vec<f32>> {
         let mut observer = Observer::new(problem, inputs);
@@ -148,16 +148,16 @@ mod tests {
     fn ours_sees_metrics_values_time_best_and_changes_in_this_order() {
         let problem = problem();
         let reports = [[8.0, 0.0, 0.2], [4.0, 0.0, 0.21], [2.0, 0.0, 0.15]];
-        let seen = observe(&problem, Inputs::DEFAULT, &reports);
+        let seen = observe(&problem, Inputs::ALL, &reports);
         let [loss, accuracy] = [&problem.metrics[0], &problem.metrics[2]];
         let values: Vec<f64> =
             problem.hyperparameters.iter().zip([0.01, 0.9]).map(|(h, x): (&Hyperparameter, f64)| h.seen(x)).collect();
-        let change = 10.0 * (accuracy.seen(0.21) - accuracy.seen(0.2));
+        let change = 0.5 + accuracy.seen(0.21) - accuracy.seen(0.2);
         let best = accuracy.seen(0.21);
-        let second = [loss.seen(4.0), best, values[0], values[1], 0.05, best, -1.0, change];
-        assert!((0.0..1.0).contains(&change), "this change should not be clipped");
+        let fall = 0.5 + loss.seen(4.0) - loss.seen(8.0);
+        let second = [loss.seen(4.0), best, values[0], values[1], 0.05, best, fall, change];
         assert!(seen[1].iter().zip(second).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6), "{:?} {second:?}", seen[1]);
-        assert_eq!(seen[0][6..], [0.0, 0.0], "at first nothing has changed");
+        assert_eq!(seen[0][6..], [0.5, 0.5], "at first nothing has changed");
         assert_eq!(seen[2][5], best as f32, "the best stays");
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_unobserved_metric_is_never_seen() {
-        for inputs in ALL {
+        for inputs in KINDS {
             let with = |test: f64| observe(&problem(), inputs, &[[2.0, test, 0.3], [1.0, 1.0 - test, 0.4]]);
             assert_eq!(with(0.1), with(0.9));
         }
@@ -198,14 +198,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn vectors_have_their_width_and_stay_within_minus_one_and_one(
+        fn vectors_have_their_width_and_stay_within_zero_and_one(
             reports in prop::collection::vec(prop::array::uniform3(prop::num::f64::ANY), 1..20),
         ) {
             let problem = problem();
-            for inputs in ALL {
+            for inputs in KINDS {
                 for vector in observe(&problem, inputs, &reports) {
                     prop_assert_eq!(vector.len(), inputs.width(&problem));
-                    prop_assert!(vector.iter().all(|x| (-1.0..=1.0).contains(x)), "{:?}", vector);
+                    prop_assert!(vector.iter().all(|x| (0.0..=1.0).contains(x)), "{:?}", vector);
                 }
             }
         }
@@ -213,8 +213,8 @@ mod tests {
         #[test]
         fn the_future_does_not_matter(reports in prop::collection::vec(prop::array::uniform3(0.0..1.0), 2..20)) {
             let problem = problem();
-            let (whole, part) = (observe(&problem, Inputs::DEFAULT, &reports), &reports[..reports.len() / 2]);
-            prop_assert_eq!(&whole[..part.len()], &observe(&problem, Inputs::DEFAULT, part)[..]);
+            let (whole, part) = (observe(&problem, Inputs::ALL, &reports), &reports[..reports.len() / 2]);
+            prop_assert_eq!(&whole[..part.len()], &observe(&problem, Inputs::ALL, part)[..]);
         }
     }
 }

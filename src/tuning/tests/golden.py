@@ -91,7 +91,7 @@ def observe(problem, inputs, cases):
         if inputs["best"]:
             vector += [best]
         if inputs["differences"]:
-            vector += [clip(10 * (a - b), -1, 1) for a, b in zip(seen, last or seen)]
+            vector += [clip(0.5 + a - b, 0, 1) for a, b in zip(seen, last or seen)]
         last = seen
         yield vector
 

@@ -12,10 +12,16 @@ pub use file::{Tensor, read, write};
 pub use fit::{Misfit, fits};
 
 /// Version of the artifact format written here; others are refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Bytes of the largest artifact that is read or written.
 pub const MAX_BYTES: usize = 64 << 20;
+
+/// What networks subtract from every entry of an observation before anything else …
+pub const CENTER: f32 = 0.5;
+/// … and what they multiply the rest by, for the scale of 0 to 10 that the original code observes on: values that matter
+/// differ by hundredths, and would be lost beside the positions.
+pub const STRETCH: f32 = 10.0;
 
 /// Key in the safetensors metadata under which the [`Header`] stands as JSON.
 pub const METADATA_KEY: &str = "trainpilot";
@@ -61,7 +67,7 @@ pub enum Policy {
 
 /// Shape of a continuous Transformer policy. See [`Continuous::tensors`] for its weights.
 ///
-/// Observation vectors of [`Inputs::width`] are projected to D, sinusoidal positions (Vaswani et al. 2017, §3.5) are
+/// Observation vectors of [`Inputs::width`] are centred and stretched ([`CENTER`], [`STRETCH`]) and projected to D, sinusoidal positions (Vaswani et al. 2017, §3.5) are
 /// added, then come pre-norm decoder blocks (ReLU between `up` and `down`), a last norm, and two linear heads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -35,7 +35,7 @@ pub enum Algorithm {
     Search(SearchSettings),
     /// Every action equally likely, never changed.
     Random,
-    /// An artifact, never changed: the path of its file.
+    /// An artifact, never changed: the path of its file, where `{repetition}` stands for the repetition's number.
     Frozen(String),
 }
 
@@ -82,6 +82,11 @@ pub struct PpoSettings {
     pub layers: usize,
     /// Attention heads; divides D.
     pub heads: usize,
+    /// How large the first weights are by which a decoder block adds to what it is given, relative to the usual ones:
+    /// near 0 a network starts as a linear one.
+    pub block_gain: f64,
+    /// Learning rate of the weights within decoder blocks, relative to that of all others.
+    pub block_learning_rate: f64,
     /// Adam's learning rate in the first epoch …
     pub learning_rate: f64,
     /// … and in the last; in between it falls (or rises) geometrically.
@@ -145,6 +150,7 @@ impl PpoSettings {
                 trajectories_per_epoch: 64,
                 epochs: 64,
                 group: 8,
+                inputs: Inputs::ALL,
                 learning_rate: 3e-3,
                 final_learning_rate: 3e-4,
                 entropy_weight: 0.015,
@@ -161,11 +167,13 @@ impl PpoSettings {
             epochs: 32,
             trajectories_per_epoch: 16,
             group: 1,
-            inputs: Inputs::DEFAULT,
+            inputs: Inputs::PLAIN,
             d_model: 64,
             d_ff: 128,
             layers: 1,
             heads: 2,
+            block_gain: 0.1,
+            block_learning_rate: 0.3,
             learning_rate: 1e-2,
             final_learning_rate: 1e-2,
             max_gradient_norm: Some(0.5),
@@ -174,7 +182,7 @@ impl PpoSettings {
             value_weight: 1.0,
             entropy_weight: 0.01,
             final_entropy_weight: 0.01,
-            target_kl: 0.1,
+            target_kl: 0.02,
             discount: 1.0,
             gae_lambda: 0.95,
             advantages: Advantages::PerStep,
@@ -187,12 +195,15 @@ impl PpoSettings {
             epochs: 20,
             trajectories_per_epoch: 128,
             inputs: Inputs::TALK,
+            block_gain: 1.0,
+            block_learning_rate: 1.0,
             learning_rate: 1e-3,
             final_learning_rate: 1e-3,
             max_gradient_norm: None,
             clip: 0.1,
             entropy_weight: 0.1,
             final_entropy_weight: 0.1,
+            target_kl: 0.1,
             advantages: Advantages::PerEpoch,
             ..Self::ours()
         }

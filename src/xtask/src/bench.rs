@@ -38,6 +38,11 @@ const BENCHES: &[Measured] = &[
         package: "trainpilot-learn",
         what: "env steps learned per second, beside PyTorch if PEER_PYTHON (or else python3) has it",
     },
+    Measured {
+        name: "steering",
+        package: "trainpilot-tests-runs",
+        what: "what steering costs a training, beside the same training alone",
+    },
 ];
 
 #[derive(Args)]

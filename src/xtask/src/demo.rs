@@ -1,20 +1,13 @@
 //! `cargo xtask demo`: from a fresh clone to a table that compares a learned policy with tuned baselines.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
-    command::{cargo, run, step, target_directory},
-    setup,
+    command::{run, step},
+    programs::Trainpilot,
 };
-
-/// What the programs of a local run are built from.
-const PACKAGES: [&str; 4] = ["trainpilot", "trainpilot-agent", "trainpilot-learner", "trainpilot-tasks"];
 
 /// The experiments, in the order of the table: the first is what the others are compared with.
 const EXPERIMENTS: [&str; 3] = ["digits-constant", "digits-linear", "digits-ppo"];
@@ -32,15 +25,9 @@ pub struct Demo {
 impl Demo {
     /// Everything, and where to look at the end.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
-        setup::run(root)?;
-        step("building the programs in release (some minutes the first time)");
-        let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
-        run(cargo(root).args(["build", "--release", "--bins"]).args(packages))?;
-        let program = target_directory(root)?.join("release/trainpilot");
-        // An interrupt from the terminal reaches our children as well: they stop cleanly and we wait for them.
-        ctrlc::set_handler(|| {}).context("cannot set a handler for interrupts")?;
+        let trainpilot = Trainpilot::build(root)?;
         for arguments in self.steps() {
-            run(Command::new(&program).current_dir(root).args(arguments))?;
+            run(&mut trainpilot.call(&arguments))?;
         }
         for folder in self.folders() {
             step(&format!("report: {}", root.join(folder).join("report.html").display()));

@@ -8,7 +8,9 @@ mod check;
 mod command;
 mod demo;
 mod generate;
+mod programs;
 mod setup;
+mod study;
 
 use std::{env, ffi::OsString, path::Path, process::ExitCode};
 
@@ -34,8 +36,9 @@ enum Verb {
     Setup,
     /// Set up, build the programs, then run every test that needs no cluster
     ///
-    /// The programs come first because some tests start them all. Arguments are passed on to `cargo test --workspace`: `cargo xtask test --release -- gae` runs the tests whose
-    /// name contains "gae", optimised. All tests are run, also after one has failed.
+    /// The programs come first because some tests start them all. Arguments are passed on to `cargo test --workspace`:
+    /// `cargo xtask test --release -- gae` runs the tests whose name contains "gae", optimised. All tests are run, also
+    /// after one has failed.
     Test {
         /// Passed on to `cargo test --workspace`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -59,6 +62,11 @@ enum Verb {
     /// `cargo deny` is asked only if it is installed (`cargo install --locked cargo-deny`). Runs all checks, also after
     /// one has failed, and names the failed ones at the end. Needs `cargo xtask setup`.
     Check,
+    /// Set up, build in release, run the experiments of examples/studies and print the README's tables
+    ///
+    /// Each runs into runs/studies/NAME; what is finished is not run again. All of them take about half an hour on two
+    /// cores. Means are of the final evaluation's test split, with their standard error over the repetitions.
+    Study(study::Study),
     /// Set up, build in release and measure, beside a peer where there is one
     ///
     /// Prints what each benchmark prints. Without a name, all are run, also after one has failed.
@@ -82,6 +90,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Verb::Demo(demo) => demo.run(root),
         Verb::Generate { check } => generate::run(root, check),
         Verb::Check => check::run(root),
+        Verb::Study(study) => study.run(root),
         Verb::Bench(bench) => bench.run(root),
     }
 }

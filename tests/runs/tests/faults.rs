@@ -126,3 +126,18 @@ fn a_folder_that_can_not_be_written_is_named() {
     assert!(!output.status.success());
     assert!(said(&output).contains("run's folder"), "{}", said(&output));
 }
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let experiment = Experiment::new(CURVES);
+    assert!(experiment.run().status.success());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut learner = std::process::Command::new(runs::programs().join("trainpilot-learner"));
+    learner.arg("--config").arg(experiment.dir().join("repetition-0/config.json"));
+    learner.arg("--storage").arg(experiment.dir().join("repetition-0"));
+    learner.arg("--tls").arg(experiment.dir().join("tls/learner")).args(["--listen", &address]);
+    let output = learner.output().unwrap();
+    assert!(!output.status.success());
+    assert!(said(&output).contains(&format!("can't listen on {address}")), "{}", said(&output));
+}

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use tuning::Problem;
-use wire::artifact::{self, Continuous};
+use wire::artifact::{self, CENTER, Continuous, STRETCH};
 
 use super::Output;
 
@@ -61,7 +61,8 @@ impl Network {
     /// Reads the next observation vector (I) of a trajectory.
     pub(super) fn step(&self, memory: &mut Memory, observation: &[f32]) -> Output {
         memory.blocks.resize_with(self.blocks.len(), Cache::default);
-        let mut x = self.input.forward(observation); // (I) -> (D)
+        let stretched: Vec<f32> = observation.iter().map(|x| (x - CENTER) * STRETCH).collect();
+        let mut x = self.input.forward(&stretched); // (I) -> (D)
         add(&mut x, &position(memory.seen, self.width));
         for (block, cache) in self.blocks.iter().zip(&mut memory.blocks) {
             block.forward(&mut x, cache, self.heads);

@@ -24,7 +24,7 @@ impl Oracle {
     pub fn last(&self, problem: &Problem, history: &[(Vector, Vector)]) -> (Vec<Vector>, f64) {
         let mut observer = Observer::new(problem, self.shape.inputs);
         let observed =
-            history.iter().map(|(m, h)| observer.observe(m, h).into_iter().map(f64::from).collect::<Vector>());
+            history.iter().map(|(m, h)| observer.observe(m, h).into_iter().map(|x| 10.0 * (f64::from(x) - 0.5)).collect::<Vector>());
         let mut xs: Vec<Vector> =
             observed.enumerate().map(|(t, o)| add(&self.linear("input", &o), &self.position(t))).collect();
         for block in 0..self.shape.layers {

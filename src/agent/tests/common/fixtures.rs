@@ -43,7 +43,7 @@ pub fn report(step: u32, accuracy: f64) -> StepReport {
 }
 
 /// The network of the `default` preset.
-pub const NETWORK: Continuous = Continuous { inputs: Inputs::DEFAULT, d_model: 64, d_ff: 128, layers: 1, heads: 2 };
+pub const NETWORK: Continuous = Continuous { inputs: Inputs::ALL, d_model: 64, d_ff: 128, layers: 1, heads: 2 };
 
 /// Weights of `shape`, uniform in [−gain, gain].
 pub fn weights(shape: &Continuous, problem: &Problem, seed: u64, gain: f32) -> Vec<artifact::Tensor> {

@@ -4,7 +4,7 @@
 
 use tch::{Device, Tensor};
 use tuning::Problem;
-use wire::artifact::Continuous;
+use wire::artifact::{CENTER, Continuous, STRETCH};
 
 use super::Weights;
 use super::blocks::{Block, Linear, Norm, positions};
@@ -39,12 +39,14 @@ pub struct Outputs {
 }
 
 impl ContinuousPolicy {
-    /// A fresh policy for `problem`, whose weights depend on `seed` alone.
-    pub fn new(problem: &Problem, shape: &Continuous, seed: u64, device: Device) -> Self {
+    /// A fresh policy for `problem`, whose weights depend on `seed` alone. `block_gain` scales those by which blocks add to
+    /// what they are given.
+    pub fn new(problem: &Problem, shape: &Continuous, block_gain: f64, seed: u64, device: Device) -> Self {
         let mut policy = Self::zeros(problem, shape, device);
         policy.weights.draw(seed, |name| match name {
             "actions.weight" => ACTIONS_GAIN,
             "value.weight" => VALUE_GAIN,
+            _ if name.ends_with(".output.weight") || name.ends_with(".down.weight") => block_gain,
             _ => 1.0,
         });
         policy
@@ -71,7 +73,8 @@ impl ContinuousPolicy {
     /// Position t depends on observations 0 ..= t only, so whatever pads the end of a trajectory cannot matter.
     pub fn forward(&self, observations: &Tensor) -> Outputs {
         let (b, t, _) = observations.size3().expect("observations are (B, T, I)");
-        let mut x = self.input.forward(observations) + self.positions.narrow(0, 0, t); // (B, T, I) -> (B, T, D)
+        let stretched = (observations - f64::from(CENTER)) * f64::from(STRETCH);
+        let mut x = self.input.forward(&stretched) + self.positions.narrow(0, 0, t); // (B, T, I) -> (B, T, D)
         for block in &self.blocks {
             x = block.forward(&x);
         }

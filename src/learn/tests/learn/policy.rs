@@ -11,10 +11,10 @@ use wire::artifact::Continuous;
 
 use crate::common::small_problem;
 
-const SHAPE: Continuous = Continuous { inputs: Inputs::DEFAULT, d_model: 12, d_ff: 20, layers: 2, heads: 3 };
+const SHAPE: Continuous = Continuous { inputs: Inputs::ALL, d_model: 12, d_ff: 20, layers: 2, heads: 3 };
 
 fn policy(problem: &Problem, seed: u64) -> ContinuousPolicy {
-    ContinuousPolicy::new(problem, &SHAPE, seed, Device::Cpu)
+    ContinuousPolicy::new(problem, &SHAPE, 1.0, seed, Device::Cpu)
 }
 
 /// Observations (B, T, I) in [−1, 1].
@@ -126,7 +126,8 @@ impl Oracle {
     }
 
     fn forward(&self, observations: Rows) -> (Vec<f64>, Vec<f64>) {
-        let mut x = self.linear("input", &observations);
+        let stretched = observations.iter().map(|row| row.iter().map(|x| 10.0 * (x - 0.5)).collect()).collect();
+        let mut x = self.linear("input", &stretched);
         for (t, row) in x.iter_mut().enumerate() {
             for (i, x) in row.iter_mut().enumerate() {
                 let angle = t as f64 / 10_000_f64.powf((i / 2 * 2) as f64 / SHAPE.d_model as f64);

@@ -7,12 +7,12 @@ mod training;
 
 use anyhow::Result;
 use clap::Args;
-use tasks::contract::Values;
-use tasks::trainer::{Alone, Guide, train};
+use crate::contract::Values;
+use crate::trainer::{Alone, Guide, train};
 
-use data::{Data, DataOptions};
+pub use data::{Data, DataOptions, Dataset, Split};
 pub use sweep::Sweep;
-use training::{Digits, Hyperparameters, TrainingOptions};
+pub use training::{Digits, Hyperparameters, TrainingOptions};
 
 /// One training, steered or alone.
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use tasks::trainer::{Shape, Training};
+use crate::trainer::{Shape, Training};
 
 use super::data::{Data, DataOptions};
 use super::training::{Digits, Hyperparameters, TrainingOptions};

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
 use ndarray::{Array2, Axis, concatenate};
-use tasks::contract::Values;
-use tasks::trainer::{Divergence, Training};
+use crate::contract::Values;
+use crate::trainer::{Divergence, Training};
 use tuning::Random;
 
 use super::data::{CLASSES, Data, Split, shuffled};

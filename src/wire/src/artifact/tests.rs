@@ -42,7 +42,7 @@ fn header(policy: Policy) -> Header {
 }
 
 fn network() -> Header {
-    let shape = Continuous { inputs: Inputs::DEFAULT, d_model: 8, d_ff: 16, layers: 2, heads: 2 };
+    let shape = Continuous { inputs: Inputs::ALL, d_model: 8, d_ff: 16, layers: 2, heads: 2 };
     header(Policy::Continuous(shape))
 }
 
@@ -120,7 +120,7 @@ fn a_header_that_contradicts_itself_is_refused() {
 #[test]
 fn absurd_sizes_are_refused_by_name() {
     let with = |change: &dyn Fn(&mut Continuous)| {
-        let mut shape = Continuous { inputs: Inputs::DEFAULT, d_model: 8, d_ff: 16, layers: 2, heads: 2 };
+        let mut shape = Continuous { inputs: Inputs::ALL, d_model: 8, d_ff: 16, layers: 2, heads: 2 };
         change(&mut shape);
         write(&header(Policy::Continuous(shape)), &[]).unwrap_err().to_string()
     };

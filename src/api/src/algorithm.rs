@@ -50,11 +50,11 @@ pub struct PpoSpec {
     /// Where values that are not set come from: `default` or `talk`. Default: default. Immutable.
     #[serde(default)]
     pub preset: PresetSpec,
-    /// Rounds of gathering and learning. Default: 32, 64, 20. Immutable.
+    /// Rounds of gathering and learning. Default: 32, 128, 20. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub epochs: Option<u32>,
-    /// Trajectories gathered in an epoch (B). Default: 16, 64, 128. Immutable.
+    /// Trajectories gathered in an epoch (B). Default: 16, 32, 128. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub trajectories_per_epoch: Option<u32>,
@@ -74,11 +74,11 @@ pub struct PpoSpec {
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
     pub learning_rate: Option<f64>,
     /// Adam's learning rate in the last epoch; in between it falls or rises geometrically. Default: `learningRate`
-    /// where that is set, else 0.01, 0.0003, 0.001. Immutable.
+    /// where that is set, else 0.01, 0.001, 0.001. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
     pub final_learning_rate: Option<f64>,
-    /// Learning rate of the weights within decoder blocks, relative to that of all others. Default: 0.3, 0.3, 1.
+    /// Learning rate of the weights within decoder blocks, relative to that of all others. Default: 0.3, 1, 1.
     /// Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
@@ -160,10 +160,10 @@ pub struct InputsSpec {
     /// The share of env steps that is over. Default: true; with `talk` false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<bool>,
-    /// The best objective so far. Default: true on a distribution, else false. Immutable.
+    /// The best objective so far. Default: false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<bool>,
-    /// Changes of the observed metrics since the last env step. Default: true on a distribution, else false. Immutable.
+    /// Changes of the observed metrics since the last env step. Default: false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differences: Option<bool>,
     /// One range for all metrics, without scale, in place of each metric's own. Default: none; with `talk` [0, 10].
@@ -196,7 +196,7 @@ pub struct NetworkSpec {
     #[schemars(range(min = 1, max = 256))]
     pub heads: Option<u32>,
     /// How large the first weights are by which a decoder block adds to what it is given, relative to the usual ones;
-    /// near 0 the network starts as a linear one. Default: 0.1; with `talk` 1. Immutable.
+    /// near 0 the network starts as a linear one. Default: 0.1 on one training problem, else 1. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub block_gain: Option<f64>,

@@ -136,6 +136,11 @@ impl Learner {
         self.state_of(&self.progress())
     }
 
+    /// Rows committed to the dataset.
+    pub fn rows(&self) -> u64 {
+        self.progress().learned.iter().map(|epoch| epoch.rows).sum()
+    }
+
     /// Figures of the last learned epoch.
     pub fn figures(&self) -> BTreeMap<String, f64> {
         self.progress().learned.last().map(|epoch| epoch.figures.clone()).unwrap_or_default()
@@ -201,7 +206,8 @@ impl Learner {
         let version = self.published.borrow().version;
         let summary = summary(&self.config.problem, epoch, &trajectories, version);
         let env_steps = env_steps(&trajectories);
-        self.close(LearnedEpoch { final_evaluation, summary, env_steps, figures }, strategy);
+        let rows = trajectories.iter().map(|trajectory| trajectory.steps.len() as u64).sum();
+        self.close(LearnedEpoch { final_evaluation, summary, env_steps, rows, figures }, strategy);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ pub fn render(learner: &Learner) -> String {
     add("policy_version", "Version of the newest policy published.", state.policy_version as f64);
     add("epochs_learned", "Epochs gathered and learned from.", f64::from(state.epochs_learned));
     add("env_steps_trained", "Env steps really trained, failed attempts included.", state.env_steps_trained as f64);
+    add("dataset_rows", "Rows committed to the dataset.", learner.rows() as f64);
     add("trajectories_completed", "Completed trajectories of the running epoch.", f64::from(gathering.completed));
     add("trajectories_diverged", "Diverged trajectories of the running epoch.", f64::from(gathering.diverged));
     add("trajectories_lost", "Lost trajectories of the running epoch.", f64::from(gathering.lost));

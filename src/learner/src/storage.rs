@@ -21,6 +21,8 @@ pub struct LearnedEpoch {
     pub summary: EpochSummary,
     /// Env steps really trained for it, those of failed attempts included.
     pub env_steps: u64,
+    /// Rows that it has in the dataset: one for each observation of an attempt.
+    pub rows: u64,
     /// What learning gave, by name: loss terms, KL, seconds of each phase; empty where nothing is learned.
     pub figures: BTreeMap<String, f64>,
 }

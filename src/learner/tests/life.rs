@@ -68,6 +68,21 @@ fn every_epoch_gives_a_policy_and_the_final_evaluation_gives_none() {
 }
 
 #[test]
+fn prometheus_sees_what_was_learned_from_how_much_and_in_what_time() {
+    let folder = tempfile::tempdir().unwrap();
+    gather(&config(ppo()), folder.path(), 1..=3);
+    let (learner, _) = open(&config(ppo()), folder.path());
+    let text = learner::metrics::render(&learner);
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("trainpilot_learner_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
+    };
+    assert_eq!((value("epochs_learned"), value("policy_version")), (3.0, 3.0));
+    assert_eq!(value("dataset_rows"), 3.0 * 3.0 * f64::from(T + 1));
+    assert_eq!(value("env_steps_trained"), 3.0 * 3.0 * f64::from(T));
+}
+
+#[test]
 fn a_learner_that_was_stopped_between_epochs_goes_on_with_identical_numbers() {
     let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     gather(&config(ppo()), whole.path(), 1..=3);

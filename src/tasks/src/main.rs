@@ -27,6 +27,8 @@ enum Task {
     DigitsSweep(digits::Sweep),
     /// A noisy quadratic with a known best schedule, in milliseconds
     Curves(Curves),
+    /// Prints the best schedule of `curves` and the score that is to be expected of it
+    CurvesBest(CurvesBest),
 }
 
 #[derive(Args)]
@@ -41,6 +43,15 @@ struct Curves {
     /// Milliseconds that each env step takes longer than it needs, so that there is something to watch, or to interrupt
     #[arg(long, env = "CURVES_STEP_MILLISECONDS", default_value_t = 0)]
     step_milliseconds: u64,
+}
+
+#[derive(Args)]
+struct CurvesBest {
+    /// Env steps of the training
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    env_steps: u32,
+    #[command(flatten)]
+    quadratic: Quadratic,
 }
 
 /// A curve whose env steps take as long as those of a larger training.
@@ -73,6 +84,10 @@ fn main() -> ExitCode {
         Task::Digits(single) => single.run(),
         Task::DigitsSweep(sweep) => sweep.run(),
         Task::Curves(curves) => curves.run(),
+        Task::CurvesBest(best) => {
+            best.print();
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,5 +104,15 @@ impl Curves {
         let guide = Guide::open(&self.alone, values)?;
         let curve = Curve::new(self.quadratic, guide.trajectory().seed, self.learning_rate);
         Ok(train(&guide, &mut Slow { curve, pause: Duration::from_millis(self.step_milliseconds) })?)
+    }
+}
+
+impl CurvesBest {
+    fn print(&self) {
+        let rates = self.quadratic.optimal_schedule(self.env_steps);
+        for (step, rate) in rates.iter().enumerate() {
+            println!("env step {step:>3}  learning rate {rate:.4}");
+        }
+        println!("expected score {:.4}", self.quadratic.expected_score(&rates));
     }
 }

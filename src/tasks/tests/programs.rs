@@ -83,3 +83,11 @@ fn a_flag_that_is_out_of_bounds_is_named_with_what_was_expected() {
         assert!(!output.status.success() && stderr.contains(sentence), "{stderr}");
     }
 }
+
+#[test]
+fn the_best_schedule_of_the_curves_is_printed_with_its_score() {
+    let lines = stdout(&mut digits(&["curves-best", "--env-steps", "3"]));
+    assert_eq!(lines.lines().count(), 4);
+    // Of a start 10 away: 100 / 101, then 1 / (1 + 1) and 1 / (1 + 2), but for the 1 % that the first step leaves.
+    assert!(lines.starts_with("env step   0  learning rate 0.9901\nenv step   1  learning rate 0.4975\n"), "{lines}");
+}

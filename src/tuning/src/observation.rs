@@ -34,11 +34,11 @@ impl Inputs {
         one_range: Some([0.0, 10.0]),
     };
 
-    /// All there is, which pays where trainings differ.
+    /// All there is.
     pub const ALL: Self =
         Self { metrics: true, hyperparameters: true, time: true, best: true, differences: true, one_range: None };
 
-    /// What tells the trainings of one problem apart; more would only be noise to learn from.
+    /// What ours sees: more was only noise to learn from.
     pub const PLAIN: Self = Self { best: false, differences: false, ..Self::ALL };
 
     /// Only the clock: the control for whether feedback is worth anything.

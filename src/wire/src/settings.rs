@@ -147,12 +147,14 @@ impl PpoSettings {
             (Preset::Talk, _) => Self::talk(),
             (Preset::Default, false) => Self::ours(),
             (Preset::Default, true) => Self {
-                trajectories_per_epoch: 64,
-                epochs: 64,
+                trajectories_per_epoch: 32,
+                epochs: 128,
                 group: 8,
-                inputs: Inputs::ALL,
+                // What tells problems apart shows in the course of a trajectory, so its blocks have more to do.
+                block_gain: 1.0,
+                block_learning_rate: 1.0,
                 learning_rate: 3e-3,
-                final_learning_rate: 3e-4,
+                final_learning_rate: 1e-3,
                 entropy_weight: 0.015,
                 final_entropy_weight: 0.002,
                 advantages: Advantages::PerGroup,

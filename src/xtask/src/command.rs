@@ -18,6 +18,13 @@ pub fn root() -> &'static Path {
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.current_dir(root);
+    // What cargo tells the program that it runs is not meant for another cargo: ring's build script, and all that stands
+    // on it, would be built anew whenever `cargo xtask` and a plain `cargo` take turns.
+    for name in env::vars_os().map(|(name, _)| name) {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -109,6 +109,9 @@ fn mean_and_error(repetitions: &Value) -> String {
     let means: Vec<f64> = repetitions.as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
     let n = means.len() as f64;
     let mean = means.iter().sum::<f64>() / n;
+    if means.len() < 2 {
+        return format!("{mean:.4}");
+    }
     let variance = means.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
     format!("{mean:.4} ± {:.4}", (variance / n).sqrt())
 }
@@ -126,7 +129,11 @@ mod tests {
     use crate::command::root;
 
     fn study(names: &[&str]) -> Study {
-        Study { names: names.iter().map(|name| (*name).to_owned()).collect(), jobs: Some(2), dir: "runs/studies".into() }
+        Study {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            jobs: Some(2),
+            dir: "runs/studies".into(),
+        }
     }
 
     #[test]
@@ -153,12 +160,13 @@ mod tests {
     #[test]
     fn the_table_has_mean_and_standard_error_over_repetitions_and_a_column_for_each_task() {
         let metrics = |means: [f64; 2]| json!({"test_accuracy": {"repetitionMeans": means}});
-        let row = json!({"name": "a", "fte": 64.0, "metrics": metrics([0.9, 0.8]), "tasks": {"hard": metrics([0.5, 0.5])}});
+        let row =
+            json!({"name": "a", "fte": 64.0, "metrics": metrics([0.9, 0.8]), "tasks": {"hard": metrics([0.5, 0.5])}});
         assert_eq!(
             table(&json!({"rows": [row]})),
             "| experiment | FTE | test_accuracy | hard |\n|---|--:|--:|--:|\n| a | 64 | 0.8500 ± 0.0500 | 0.5000 ± 0.0000 |\n"
         );
-        let plain = json!({"name": "b", "fte": 0.0, "metrics": metrics([0.5, 0.5])});
-        assert!(table(&json!({"rows": [plain]})).ends_with("|---|--:|--:|\n| b | 0 | 0.5000 ± 0.0000 |\n"));
+        let plain = json!({"name": "b", "fte": 0.0, "metrics": {"test_accuracy": {"repetitionMeans": [0.5]}}});
+        assert!(table(&json!({"rows": [plain]})).ends_with("|---|--:|--:|\n| b | 0 | 0.5000 |\n"));
     }
 }

@@ -62,7 +62,8 @@ impl Timed {
 
     /// Seconds of each training since the last call.
     fn taken(&self) -> Vec<f64> {
-        let notes: Vec<PathBuf> = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let notes: Vec<PathBuf> =
+            fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         let seconds = |path: &PathBuf| fs::read_to_string(path).unwrap().trim().parse::<f64>().unwrap() / 1e9;
         let taken = notes.iter().map(seconds).collect();
         notes.iter().for_each(|path| fs::remove_file(path).unwrap());
@@ -83,7 +84,8 @@ impl Timed {
         let yaml = EXPERIMENT.replace("COMMAND", &command).replace("ALGORITHM", algorithm);
         let experiment = Experiment::new(&yaml.replace("TRAJECTORIES", &trajectories.to_string()));
         let began = Instant::now();
-        let output = experiment.command(&["run", "experiment.yaml", "--dir", "run", "--jobs", &jobs.to_string()]).output();
+        let output =
+            experiment.command(&["run", "experiment.yaml", "--dir", "run", "--jobs", &jobs.to_string()]).output();
         let output = output.unwrap();
         assert!(output.status.success(), "{}", said(&output));
         (self.taken(), began.elapsed().as_secs_f64())

@@ -23,8 +23,9 @@ impl Oracle {
     /// Log-probabilities and value at the last of these observations (metrics, hyperparameters).
     pub fn last(&self, problem: &Problem, history: &[(Vector, Vector)]) -> (Vec<Vector>, f64) {
         let mut observer = Observer::new(problem, self.shape.inputs);
-        let observed =
-            history.iter().map(|(m, h)| observer.observe(m, h).into_iter().map(|x| 10.0 * (f64::from(x) - 0.5)).collect::<Vector>());
+        let observed = history
+            .iter()
+            .map(|(m, h)| observer.observe(m, h).into_iter().map(|x| 10.0 * (f64::from(x) - 0.5)).collect::<Vector>());
         let mut xs: Vec<Vector> =
             observed.enumerate().map(|(t, o)| add(&self.linear("input", &o), &self.position(t))).collect();
         for block in 0..self.shape.layers {

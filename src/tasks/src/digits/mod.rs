@@ -5,10 +5,10 @@ mod network;
 mod sweep;
 mod training;
 
-use anyhow::Result;
-use clap::Args;
 use crate::contract::Values;
 use crate::trainer::{Alone, Guide, train};
+use anyhow::Result;
+use clap::Args;
 
 pub use data::{Data, DataOptions, Dataset, Split};
 pub use sweep::Sweep;

@@ -1,8 +1,8 @@
 //! Baselines without any loop around them: a grid of learning rates for each schedule, tuned on validation.
 
+use crate::trainer::{Shape, Training};
 use anyhow::Result;
 use clap::Args;
-use crate::trainer::{Shape, Training};
 
 use super::data::{Data, DataOptions};
 use super::training::{Digits, Hyperparameters, TrainingOptions};

@@ -1,10 +1,10 @@
 //! One training: the network, the order of its batches, and what is measured.
 
+use crate::contract::Values;
+use crate::trainer::{Divergence, Training};
 use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
 use ndarray::{Array2, Axis, concatenate};
-use crate::contract::Values;
-use crate::trainer::{Divergence, Training};
 use tuning::Random;
 
 use super::data::{CLASSES, Data, Split, shuffled};

@@ -53,7 +53,7 @@ fn the_digits_examples_differ_in_start_and_algorithm_alone() {
     assert_eq!(starts, [Some(3e-3), Some(1e-2), Some(1e-2)]);
     let hashes = [&constant, &linear, &ppo].map(|spec| problem(spec).action_space_hash());
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
-    assert_eq!(epoch_sizes(&algorithm(&ppo)).iter().sum::<u32>(), 256);
+    assert_eq!(epoch_sizes(&algorithm(&ppo)).iter().sum::<u32>(), 512);
     let linear = match algorithm(&linear) {
         Algorithm::Fixed(recipe) => recipe.schedules.iter().map(|schedule| schedule.decay).collect::<Vec<_>>(),
         other => panic!("expected fixed, got {other:?}"),

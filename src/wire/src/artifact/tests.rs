@@ -103,7 +103,7 @@ fn files_of_others_are_refused() {
 
 #[test]
 fn another_version_is_named_even_if_its_fields_differ() {
-    assert_eq!(refusal(&raw(r#"{"format": 2, "news": true}"#, &[])), "expected artifact format 1, found 2");
+    assert_eq!(refusal(&raw(r#"{"format": 3, "news": true}"#, &[])), "expected artifact format 2, found 3");
     assert_eq!(refusal(&raw("{}", &[])), "the header of the policy does not parse");
 }
 

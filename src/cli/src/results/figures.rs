@@ -156,12 +156,14 @@ pub(crate) fn objectives(problem: &Problem, trajectories: &[&Trajectory]) -> Vec
     trajectories.iter().filter_map(|trajectory| problem.final_objective(trajectory)).collect()
 }
 
-/// The metric at place `metric` at the end of a trajectory; none where it was lost.
+/// The metric at place `metric` at the end of a trajectory, within its range; none where it was lost. Beyond the range
+/// values are not worth telling apart: one training that all but diverged would decide the mean of a loss.
 ///
 /// One that diverged counts with the worst bound for the objective, and for metrics of the same range, which are the
 /// objective on other data; the rest have no direction and keep what was reported last.
 fn final_metric(problem: &Problem, trajectory: &Trajectory, metric: usize) -> Option<f64> {
-    let last = trajectory.steps.last().map(|step| step.metrics[metric]);
+    let [low, high] = problem.metrics[metric].range;
+    let last = trajectory.steps.last().map(|step| step.metrics[metric].clamp(low, high));
     match trajectory.outcome? {
         Outcome::Completed => last,
         Outcome::Diverged if problem.metrics[metric].range == problem.objective_metric().range => {

@@ -50,11 +50,11 @@ pub struct PpoSpec {
     /// Where values that are not set come from: `default` or `talk`. Default: default. Immutable.
     #[serde(default)]
     pub preset: PresetSpec,
-    /// Rounds of gathering and learning. Default: 32, 128, 20. Immutable.
+    /// Rounds of gathering and learning. Default: 32, 64, 20. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub epochs: Option<u32>,
-    /// Trajectories gathered in an epoch (B). Default: 16, 32, 128. Immutable.
+    /// Trajectories gathered in an epoch (B). Default: 16, 64, 128. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub trajectories_per_epoch: Option<u32>,
@@ -74,7 +74,7 @@ pub struct PpoSpec {
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
     pub learning_rate: Option<f64>,
     /// Adam's learning rate in the last epoch; in between it falls or rises geometrically. Default: `learningRate`
-    /// where that is set, else 0.01, 0.001, 0.001. Immutable.
+    /// where that is set, else 0.01, 0.0003, 0.001. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0), extend("exclusiveMinimum" = true))]
     pub final_learning_rate: Option<f64>,

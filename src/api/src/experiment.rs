@@ -33,7 +33,7 @@ macro_rules! trajectories_per_epoch {
         concat!(
             "(has(self.algorithm.ppo.trajectoriesPerEpoch) ? self.algorithm.ppo.trajectoriesPerEpoch : self.algorithm.ppo.preset == 'talk' ? 128 : ",
             distribution!(),
-            " ? 32 : 16)"
+            " ? 64 : 16)"
         )
     };
 }

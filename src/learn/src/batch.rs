@@ -131,7 +131,7 @@ impl Rows {
 }
 
 /// Refuses whatever would not fit a tensor or bring a NaN into one.
-fn check(problem: &Problem, trajectory: &Trajectory, diverged: bool) -> Result<(), LearnError> {
+pub(crate) fn check(problem: &Problem, trajectory: &Trajectory, diverged: bool) -> Result<(), LearnError> {
     let t = problem.env_steps as usize;
     let refuse = |step, field, got: String, expected: String| {
         Err(LearnError::Trajectory { key: trajectory.key, step, field, got, expected })

@@ -13,6 +13,15 @@ pub enum LearnError {
         /// The epoch.
         epoch: u32,
     },
+    /// No trajectory came to an end with an env step in it.
+    #[error("there is no env step to forecast from: all trajectories are lost, held out or without one")]
+    NothingToForecastFrom,
+    /// A world model's loss or gradient stopped being a finite number.
+    #[error("the world model's gradient is not finite at optimizer step {optimizer_step}; the previous weights are kept")]
+    ForecastNotFinite {
+        /// Optimizer steps done before it was noticed.
+        optimizer_step: u32,
+    },
     /// A trajectory does not fit the problem.
     #[error(
         "trajectory {} of epoch {}, attempt {}, step {step}: {field} is {got}, expected {expected}",

@@ -11,8 +11,10 @@ mod env;
 mod error;
 pub mod nets;
 mod ppo;
+mod world;
 
 pub use checkpoint::CheckpointError;
 pub use env::{Env, rollout};
 pub use error::LearnError;
 pub use ppo::{Figures, Ppo};
+pub use world::{Fit, Simulation, WorldModel};

@@ -13,8 +13,6 @@
 //! 1/(h·t). No constant comes near, since one fast enough to arrive stops at a noise floor of `αh σ² / (2 − αh)`;
 //! αh > 2 diverges. A policy that sees the loss may do a little better than any schedule fixed beforehand.
 
-use std::f64::consts::{PI, TAU};
-
 use clap::Args;
 use tuning::Random;
 
@@ -130,7 +128,7 @@ impl Curve {
     /// A training before its first env step. `learning_rate` is what [`Training::env_step`] uses until it is set.
     pub fn new(quadratic: Quadratic, seed: u64, learning_rate: f64) -> Self {
         let mut start = Random::stream(seed, &[START]);
-        let coordinates = (0..quadratic.coordinates).map(|_| quadratic.distance * normal(&mut start)).collect();
+        let coordinates = (0..quadratic.coordinates).map(|_| quadratic.distance * start.normal()).collect();
         Self { quadratic, coordinates, noise: Random::stream(seed, &[NOISE]), learning_rate }
     }
 
@@ -144,7 +142,7 @@ impl Curve {
     pub fn train(&mut self, learning_rate: f64) {
         let stride = learning_rate * self.quadratic.curvature;
         for x in &mut self.coordinates {
-            *x -= stride * (*x - self.quadratic.noise * normal(&mut self.noise));
+            *x -= stride * (*x - self.quadratic.noise * self.noise.normal());
         }
     }
 
@@ -180,12 +178,6 @@ impl Training for Curve {
         self.train(self.learning_rate);
         self.measured()
     }
-}
-
-/// A standard normal number (Box and Muller 1958).
-fn normal(random: &mut Random) -> f64 {
-    let radius = (-2.0 * (1.0 - random.uniform()).ln()).sqrt();
-    radius * (TAU * random.uniform() - PI).cos()
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl Metric {
         self.scale.bend(self.unit(x))
     }
 
+    /// Inverse of [`Metric::seen`] on [0, 1]: from what a network sees back to the metric's own unit.
+    pub fn raw(&self, seen: f64) -> f64 {
+        self.range[0] + self.scale.unbend(seen) * self.span()
+    }
+
     /// Width of the range, in the metric's unit.
     pub fn span(&self) -> f64 {
         self.range[1] - self.range[0]

@@ -1,5 +1,7 @@
 //! Seeded draws that are the same in every program, language and order of events.
 
+use std::f64::consts::{PI, TAU};
+
 /// SplitMix64 (Steele, Lea and Flood 2014): a counter through a mixing function, so that any draw can be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Random {
@@ -22,6 +24,12 @@ impl Random {
     /// Uniform in [0, 1), with 53 bits.
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A standard normal number (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (TAU * self.uniform() - PI).cos()
     }
 
     /// Uniform in 0 .. `n`; `n` must not be 0.

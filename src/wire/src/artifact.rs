@@ -106,26 +106,34 @@ impl Continuous {
     /// Linear layers hold `weight` (out, in) and `bias` (out); norms (epsilon 1e-5) `weight` and `bias` (D).
     pub fn tensors(&self, problem: &Problem) -> Vec<(String, Vec<usize>)> {
         let (d, f) = (self.d_model, self.d_ff);
-        let mut layers = vec![("input".to_owned(), d, Some(self.inputs.width(problem)))];
-        for block in 0..self.layers {
-            let mut add = |name: &str, out, input| layers.push((format!("block{block}.{name}"), out, input));
-            add("attention_norm", d, None);
-            for name in ["query", "key", "value", "output"] {
-                add(name, d, Some(d));
-            }
-            add("feed_forward_norm", d, None);
-            add("up", f, Some(d));
-            add("down", d, Some(f));
-        }
-        layers.push(("norm".to_owned(), d, None));
-        layers.push(("actions".to_owned(), problem.hyperparameters.len() * problem.multipliers.len(), Some(d)));
-        layers.push(("value".to_owned(), 1, Some(d)));
-        let shapes = layers.into_iter().flat_map(|(name, out, input)| {
-            let weight = input.map_or(vec![out], |input| vec![out, input]);
-            [(format!("{name}.weight"), weight), (format!("{name}.bias"), vec![out])]
-        });
-        shapes.collect()
+        let mut shapes = layer("input", d, Some(self.inputs.width(problem))).to_vec();
+        shapes.extend((0..self.layers).flat_map(|n| block(&format!("block{n}"), d, f)));
+        shapes.extend(layer("norm", d, None));
+        shapes.extend(layer("actions", problem.hyperparameters.len() * problem.multipliers.len(), Some(d)));
+        shapes.extend(layer("value", 1, Some(d)));
+        shapes
     }
+}
+
+/// Name and shape of the weights of a linear layer, or of a norm where there is no `input`.
+pub fn layer(name: &str, out: usize, input: Option<usize>) -> [(String, Vec<usize>); 2] {
+    let weight = input.map_or(vec![out], |input| vec![out, input]);
+    [(format!("{name}.weight"), weight), (format!("{name}.bias"), vec![out])]
+}
+
+/// Name and shape of the weights of a decoder block of width `d` and inner width `f`.
+pub fn block(name: &str, d: usize, f: usize) -> Vec<(String, Vec<usize>)> {
+    let parts = [
+        ("attention_norm", d, None),
+        ("query", d, Some(d)),
+        ("key", d, Some(d)),
+        ("value", d, Some(d)),
+        ("output", d, Some(d)),
+        ("feed_forward_norm", d, None),
+        ("up", f, Some(d)),
+        ("down", d, Some(f)),
+    ];
+    parts.into_iter().flat_map(|(part, out, input)| layer(&format!("{name}.{part}"), out, input)).collect()
 }
 
 #[cfg(test)]

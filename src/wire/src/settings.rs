@@ -113,6 +113,55 @@ pub struct PpoSettings {
     pub advantages: Advantages,
 }
 
+/// Settings of a world model, all resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorldModelSettings {
+    /// Forecasters of the ensemble; each simulated trajectory is the work of one.
+    pub members: usize,
+    /// Gaussians in the mixture over what comes next.
+    pub components: usize,
+    /// Width D of the Transformer.
+    pub d_model: usize,
+    /// Inner width F of its feed-forward layers.
+    pub d_ff: usize,
+    /// Decoder blocks.
+    pub layers: usize,
+    /// Attention heads; divides D.
+    pub heads: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Optimizer steps in which the learning rate rises to it.
+    pub warm_up: u32,
+    /// Trajectories of a batch.
+    pub batch: u32,
+    /// Most optimizer steps of one training.
+    pub optimizer_steps: u32,
+    /// Share of the trajectories that is held out.
+    pub held_out: f64,
+    /// Optimizer steps without a gain on those after which training ends.
+    pub patience: u32,
+}
+
+impl Default for WorldModelSettings {
+    fn default() -> Self {
+        Self {
+            members: 4,
+            components: 4,
+            d_model: 64,
+            d_ff: 128,
+            layers: 2,
+            heads: 2,
+            learning_rate: 1e-3,
+            warm_up: 100,
+            batch: 32,
+            optimizer_steps: 4000,
+            held_out: 0.125,
+            patience: 400,
+        }
+    }
+}
+
 /// What advantages are normalised over (mean 0, standard deviation 1); padding never counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Advantages {
@@ -147,14 +196,14 @@ impl PpoSettings {
             (Preset::Talk, _) => Self::talk(),
             (Preset::Default, false) => Self::ours(),
             (Preset::Default, true) => Self {
-                trajectories_per_epoch: 32,
-                epochs: 128,
+                trajectories_per_epoch: 64,
+                epochs: 64,
                 group: 8,
                 // What tells problems apart shows in the course of a trajectory, so its blocks have more to do.
                 block_gain: 1.0,
                 block_learning_rate: 1.0,
                 learning_rate: 3e-3,
-                final_learning_rate: 1e-3,
+                final_learning_rate: 3e-4,
                 entropy_weight: 0.015,
                 final_entropy_weight: 0.002,
                 advantages: Advantages::PerGroup,

@@ -8,6 +8,7 @@ mod blocks;
 mod continuous;
 mod weights;
 
+pub(crate) use blocks::{Block, Linear, Norm, Past, positions};
 pub use continuous::{ContinuousPolicy, Outputs};
 pub use weights::Weights;
 pub(crate) use weights::to_vec;

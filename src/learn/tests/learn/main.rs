@@ -3,6 +3,8 @@
 
 /// Problems and environments.
 mod common;
+/// Forecasts of curves, and policies that learn within them.
+mod forecasting;
 /// Trajectories gathered in this process are what an agent would have recorded.
 mod gathering;
 /// It learns: one batch by heart, a bandit, schedules of an analytic training.

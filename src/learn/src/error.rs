@@ -17,7 +17,9 @@ pub enum LearnError {
     #[error("there is no env step to forecast from: all trajectories are lost, held out or without one")]
     NothingToForecastFrom,
     /// A world model's loss or gradient stopped being a finite number.
-    #[error("the world model's gradient is not finite at optimizer step {optimizer_step}; the previous weights are kept")]
+    #[error(
+        "the world model's gradient is not finite at optimizer step {optimizer_step}; the previous weights are kept"
+    )]
     ForecastNotFinite {
         /// Optimizer steps done before it was noticed.
         optimizer_step: u32,

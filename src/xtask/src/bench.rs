@@ -7,6 +7,7 @@ use clap::{Args, builder::PossibleValue};
 use crate::{
     check::report,
     command::{cargo, run, step},
+    programs::Trainpilot,
     setup,
 };
 
@@ -60,6 +61,9 @@ impl Bench {
     /// Runs each one that is wanted, also after one has failed.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         setup::for_tests(root)?;
+        if self.wants("steering") {
+            Trainpilot::build(root)?;
+        }
         let wanted = BENCHES.iter().filter(|bench| self.wants(bench.name));
         let outcomes = wanted.map(|Measured { name, package, what }| {
             step(&format!("{name}: {what}"));

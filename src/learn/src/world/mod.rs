@@ -43,7 +43,8 @@ impl WorldModel {
     /// # Errors
     /// [`LearnError::Settings`] for sizes of which no network can be built.
     pub fn new(problem: Problem, settings: &WorldModelSettings, seed: u64, device: Device) -> Result<Self, LearnError> {
-        let refuse = |field, got, expected: &str| Err(LearnError::Settings { field, got, expected: expected.to_owned() });
+        let refuse =
+            |field, got, expected: &str| Err(LearnError::Settings { field, got, expected: expected.to_owned() });
         if settings.heads == 0 || settings.d_model == 0 || !settings.d_model.is_multiple_of(settings.heads) {
             return refuse("heads", settings.heads, "a divisor of d_model");
         }

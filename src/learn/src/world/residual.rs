@@ -4,7 +4,7 @@
 //! Notation: B trajectories, T env steps, I inputs, M metrics, K components, D width. Within a component metrics are
 //! independent; that they move together is what the choice of a component says.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Tensor, no_grad};
 use tuning::Problem;
 use wire::artifact::{CENTER, STRETCH, block, layer};
 use wire::settings::WorldModelSettings;
@@ -17,6 +17,8 @@ use crate::nets::{Block, Linear, Norm, Past, Weights, positions};
 const NARROWEST: f64 = 0.02;
 /// First standard deviations are this large.
 const FIRST: f64 = 0.5;
+/// First log-odds of a divergence: rare until seen otherwise.
+const RARE: f64 = -7.0;
 
 /// One forecaster.
 #[derive(Debug)]
@@ -58,6 +60,8 @@ impl Residual {
             "output.weight" => 0.1,
             _ => 1.0,
         });
+        let last = (k * (1 + 2 * m)) as i64;
+        let _ = no_grad(|| weights.get("output.bias").narrow(0, last, 1).fill_(RARE));
         Self {
             input: Linear::new(&weights, "input"),
             blocks: (0..settings.layers).map(|n| Block::new(&weights, &format!("block{n}"), settings.heads)).collect(),

@@ -73,7 +73,8 @@ impl Env for Simulation<'_> {
             Run { member, seen: seen(problem, start), random, over: false }
         };
         self.runs = draws.iter().map(run).collect();
-        let of_member = |member: usize| (0..self.runs.len()).filter(|place| self.runs[*place].member == member).collect();
+        let of_member =
+            |member: usize| (0..self.runs.len()).filter(|place| self.runs[*place].member == member).collect();
         self.pasts = self.model.members.iter().enumerate().map(|(n, member)| (of_member(n), member.past())).collect();
         self.step = 0;
         self.runs.iter().map(|run| self.raw(&run.seen)).collect()
@@ -92,7 +93,8 @@ impl Env for Simulation<'_> {
                 continue;
             }
             let rows: Vec<f32> = places.iter().flat_map(|place| inputs[*place].clone()).collect();
-            let rows = Tensor::from_slice(&rows).view([places.len() as i64, 1, width as i64]).to_device(member.device());
+            let rows =
+                Tensor::from_slice(&rows).view([places.len() as i64, 1, width as i64]).to_device(member.device());
             let forecasts = Forecasts::of(&no_grad(|| member.step(&rows, past, self.step)));
             for (row, place) in places.iter().enumerate() {
                 let run = &mut self.runs[*place];

@@ -12,7 +12,8 @@ use super::residual::Residual;
 use crate::nets::to_vec;
 
 fn problem() -> Problem {
-    let metric = |name: &str, observed| Metric { name: name.to_owned(), range: [0.0, 1.0], scale: Scale::Logit, observed };
+    let metric =
+        |name: &str, observed| Metric { name: name.to_owned(), range: [0.0, 1.0], scale: Scale::Logit, observed };
     let rate = Hyperparameter {
         name: "rate".to_owned(),
         initial: Some(0.1),

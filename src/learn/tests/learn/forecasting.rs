@@ -8,7 +8,15 @@ use crate::common::*;
 const FIRST: Stage = Stage::Learning { repetition: 0, epoch: 1 };
 
 fn settings() -> WorldModelSettings {
-    WorldModelSettings { members: 2, d_model: 32, d_ff: 64, layers: 1, optimizer_steps: 3000, learning_rate: 3e-3, ..WorldModelSettings::default() }
+    WorldModelSettings {
+        members: 2,
+        d_model: 32,
+        d_ff: 64,
+        layers: 1,
+        optimizer_steps: 3000,
+        learning_rate: 3e-3,
+        ..WorldModelSettings::default()
+    }
 }
 
 fn model(trajectories: &[Trajectory]) -> WorldModel {

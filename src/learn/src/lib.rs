@@ -2,7 +2,8 @@
 //!
 //! Owns every tensor of the project. Must not know files, networks between machines, or Kubernetes: it takes recorded
 //! trajectories and gives weights, figures and checkpoints as plain values.
-//! Start reading at [`Ppo`] (`ppo.rs`, the algorithm top to bottom), then [`nets::ContinuousPolicy`] and [`rollout`].
+//! Start reading at [`Ppo`] (`ppo.rs`, the algorithm top to bottom), then [`nets::ContinuousPolicy`] and [`rollout`];
+//! [`WorldModel`] forecasts trainings, so that a policy can learn in a [`Simulation`] of them.
 
 mod adam;
 mod batch;

@@ -96,8 +96,8 @@ impl Examples {
         })
     }
 
-    /// Trajectories.
-    pub fn len(&self) -> usize {
+    /// Trajectories (B).
+    pub fn size(&self) -> usize {
         self.inputs.size()[0] as usize
     }
 

@@ -125,7 +125,7 @@ fn gradients_reach_every_weight() {
 #[test]
 fn a_trajectory_gives_its_changes_and_a_diverged_one_no_change_for_its_last_env_step() {
     let examples = examples(3);
-    assert_eq!((examples.len(), examples.steps()), (3, 6 + 6 + 2));
+    assert_eq!((examples.size(), examples.steps()), (3, 6 + 6 + 2));
     let sums = |tensor: &Tensor| to_vec(&tensor.sum_dim_intlist(-1, false, Kind::Float));
     assert_eq!(sums(&examples.ended), [6.0, 6.0, 2.0]);
     // Without a decision nobody knows what was in force when it diverged.

@@ -60,7 +60,7 @@ pub(super) fn train(
     let mut best = Best { loss: f64::INFINITY, step: 0, weights: weights.copy() };
     let mut order: Vec<i64> = Vec::new();
     for step in 0..settings.optimizer_steps {
-        let batch = training.rows(&next_batch(&mut order, training.len(), settings.batch as usize, &mut random));
+        let batch = training.rows(&next_batch(&mut order, training.size(), settings.batch as usize, &mut random));
         let loss = member.loss(&batch);
         let mut gradient = member.weights().gradient(&loss);
         let norm = gradient.norm().double_value(&[]);
@@ -83,8 +83,8 @@ pub(super) fn train(
         member.weights_mut().set(&best.weights);
     }
     Ok(Fit {
-        trajectories: training.len() as f64,
-        held_out: held_out.len() as f64,
+        trajectories: training.size() as f64,
+        held_out: held_out.size() as f64,
         loss: value(&no_grad(|| member.loss(training))),
         held_out_loss: best.loss,
         optimizer_steps: f64::from(best.step),

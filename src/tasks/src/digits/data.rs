@@ -90,7 +90,7 @@ pub struct Split {
 
 impl Split {
     /// Number N of images.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.labels.len()
     }
 

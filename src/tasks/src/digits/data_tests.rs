@@ -36,7 +36,7 @@ fn wrong(options: &DataOptions) -> Vec<(u8, u8)> {
 #[test]
 fn the_splits_share_no_row_and_are_all_of_the_file() {
     let data = Data::load(&clean()).unwrap();
-    assert_eq!([data.training.len(), data.validation.len(), data.test.len()], [1000, 400, 397]);
+    assert_eq!([data.training.size(), data.validation.size(), data.test.size()], [1000, 400, 397]);
     // No two of scikit-learn's digits are the same picture, so the pixels name the row.
     let all: BTreeSet<_> = [&data.training, &data.validation, &data.test].into_iter().flat_map(rows).collect();
     assert_eq!(all.len(), 1797);
@@ -79,7 +79,7 @@ fn the_training_images_have_mean_zero_and_deviation_one() {
 #[test]
 fn mnist_5k_is_read_and_split() {
     let data = Data::load(&DataOptions { dataset: Dataset::Mnist5k, ..options() }).unwrap();
-    assert_eq!([data.training.len(), data.validation.len(), data.test.len()], [3500, 750, 750]);
+    assert_eq!([data.training.size(), data.validation.size(), data.test.size()], [3500, 750, 750]);
     assert_eq!(data.training.images.dim(), (3500, 784));
 }
 

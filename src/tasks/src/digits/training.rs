@@ -61,7 +61,7 @@ impl<'a> Digits<'a> {
         hyperparameters: Hyperparameters,
         seed: u64,
     ) -> Result<Self> {
-        let (images, batch) = (data.training.len(), options.batch_size as usize);
+        let (images, batch) = (data.training.size(), options.batch_size as usize);
         ensure!(batch <= images, "batch size is {batch}, expected at most the {images} training images");
         let inputs = data.training.images.ncols();
         let width = options.width as usize;
@@ -79,7 +79,7 @@ impl<'a> Digits<'a> {
     /// The next batch; what does not fill one is left over until the next pass.
     fn next_batch(&mut self) -> Split {
         let batch = self.options.batch_size as usize;
-        let images = self.data.training.len();
+        let images = self.data.training.size();
         if self.used == images / batch {
             self.order = shuffled(images, &mut self.batches);
             self.used = 0;

@@ -46,6 +46,10 @@ const BENCHES: &[Measured] = &[
     },
 ];
 
+/// What `trainpilot run` tells a learner's memory allocator; a peer is told the same.
+const KEEP_MEMORY: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1000000000")];
+
 #[derive(Args)]
 pub struct Bench {
     /// Run only these
@@ -67,7 +71,7 @@ impl Bench {
         let wanted = BENCHES.iter().filter(|bench| self.wants(bench.name));
         let outcomes = wanted.map(|Measured { name, package, what }| {
             step(&format!("{name}: {what}"));
-            (*name, run(cargo(root).args(["bench", "--package", package, "--bench", name])))
+            (*name, run(cargo(root).envs(KEEP_MEMORY).args(["bench", "--package", package, "--bench", name])))
         });
         report(&outcomes.collect::<Vec<_>>())
     }

@@ -65,3 +65,19 @@ pub enum LearnError {
     #[error("the checkpoint cannot be resumed from")]
     Checkpoint(#[from] CheckpointError),
 }
+
+impl LearnError {
+    /// Whether a Transformer of these sizes can be built.
+    pub(crate) fn check_sizes(d_model: usize, d_ff: usize, heads: usize) -> Result<(), Self> {
+        if d_model == 0 || heads == 0 || !d_model.is_multiple_of(heads) {
+            let expected = format!("a divisor of d_model, which is {d_model}");
+            return Err(Self::Settings { field: "heads", got: heads, expected });
+        }
+        Self::check_some("d_ff", d_ff)
+    }
+
+    /// Whether there is at least one.
+    pub(crate) fn check_some(field: &'static str, got: usize) -> Result<(), Self> {
+        if got == 0 { Err(Self::Settings { field, got, expected: "at least 1".to_owned() }) } else { Ok(()) }
+    }
+}

@@ -188,13 +188,7 @@ impl Ppo {
 /// The network that `settings` ask for.
 pub(crate) fn shape(settings: &PpoSettings) -> Result<Continuous, LearnError> {
     let &PpoSettings { inputs, d_model, d_ff, layers, heads, .. } = settings;
-    let refuse = |field, got, expected: String| Err(LearnError::Settings { field, got, expected });
-    if d_model == 0 || heads == 0 || !d_model.is_multiple_of(heads) {
-        return refuse("heads", heads, format!("a divisor of d_model, which is {d_model}"));
-    }
-    if d_ff == 0 {
-        return refuse("d_ff", d_ff, "at least 1".to_owned());
-    }
+    LearnError::check_sizes(d_model, d_ff, heads)?;
     Ok(Continuous { inputs, d_model, d_ff, layers, heads })
 }
 
@@ -364,7 +358,7 @@ fn clipped_value_loss(values: &Tensor, old: &Tensor, returns: &Tensor, clip: f64
 }
 
 /// Scales `gradient` down to the norm `longest` if it is longer; gives the norm that it had.
-fn clip_norm(gradient: &mut Tensor, longest: Option<f64>) -> f64 {
+pub(crate) fn clip_norm(gradient: &mut Tensor, longest: Option<f64>) -> f64 {
     let norm = gradient.norm().double_value(&[]);
     if let Some(longest) = longest.filter(|longest| norm > *longest) {
         let _ = gradient.g_mul_scalar_(longest / norm);

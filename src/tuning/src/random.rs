@@ -32,6 +32,15 @@ impl Random {
         radius * (TAU * self.uniform() - PI).cos()
     }
 
+    /// 0 .. `n` in random order (Fisher and Yates).
+    pub fn shuffled(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for last in (1..n).rev() {
+            order.swap(last, self.below(last + 1));
+        }
+        order
+    }
+
     /// Uniform in 0 .. `n`; `n` must not be 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((self.uniform() * n as f64) as usize).min(n - 1)

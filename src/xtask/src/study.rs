@@ -93,7 +93,7 @@ fn table(comparison: &Value) -> String {
     tasks.sort_unstable();
     tasks.dedup();
     let mut lines = vec![
-        format!("| experiment | FTE | {METRIC} | {} |", tasks.join(" | ")).replace("|  |", "|"),
+        format!("| {} |", [&["experiment", "FTE", METRIC], &tasks[..]].concat().join(" | ")),
         format!("|---|--:|--:|{}", "--:|".repeat(tasks.len())),
     ];
     for row in rows {

@@ -2,8 +2,8 @@
 //!
 //! Notation: B trajectories, T env steps, M forecast metrics, C hyperparameters, I = M + C + 1 inputs.
 
-use tch::{Device, Tensor};
-use tuning::{Metric, Outcome, Problem, Trajectory};
+use tch::{Device, Kind, Tensor};
+use tuning::{Metric, Outcome, Problem, Steering, Trajectory};
 use wire::artifact::STRETCH;
 
 use crate::LearnError;
@@ -20,7 +20,6 @@ pub(super) struct Examples {
     pub ended: Tensor,
     /// 1 where the env step diverged; (B, T).
     pub diverged: Tensor,
-    steps: usize,
 }
 
 /// Metrics that are forecast, with their places: what policies see, and the objective.
@@ -51,7 +50,7 @@ impl Examples {
     pub fn new(problem: &Problem, trajectories: &[&Trajectory], device: Device) -> Result<Self, LearnError> {
         let (t, m, i) = (problem.env_steps as usize, forecast(problem).count(), width(problem));
         let (mut inputs, mut changes, mut ended, mut diverged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut b, mut count) = (0, 0);
+        let mut b = 0;
         for trajectory in trajectories {
             let is_diverged = match trajectory.outcome {
                 Some(Outcome::Completed) => false,
@@ -83,7 +82,6 @@ impl Examples {
             ended.resize((b + 1) * t, 0.0);
             diverged.resize((b + 1) * t, 0.0);
             b += 1;
-            count += steps;
         }
         let [b, t, m, i] = [b, t, m, i].map(|n| n as i64);
         let tensor = |values: &[f32], shape: &[i64]| Tensor::from_slice(values).view(shape).to_device(device);
@@ -92,7 +90,6 @@ impl Examples {
             changes: tensor(&changes, &[b, t, m]),
             ended: tensor(&ended, &[b, t]),
             diverged: tensor(&diverged, &[b, t]),
-            steps: count,
         })
     }
 
@@ -103,7 +100,7 @@ impl Examples {
 
     /// Env steps in all of them.
     pub fn steps(&self) -> usize {
-        self.steps
+        (&self.ended + &self.diverged).sum(Kind::Int64).int64_value(&[]) as usize
     }
 
     /// Some of the trajectories.
@@ -115,15 +112,15 @@ impl Examples {
             changes: pick(&self.changes),
             ended: pick(&self.ended),
             diverged: pick(&self.diverged),
-            steps: self.steps,
         }
     }
 }
 
 /// Values that the last decision of a trajectory led to.
 fn asked(problem: &Problem, trajectory: &Trajectory) -> Option<Vec<f64>> {
-    let last = trajectory.steps.last()?;
-    let actions = &last.decision.as_ref()?.actions;
-    let moved = problem.hyperparameters.iter().zip(&last.hyperparameters).zip(actions);
-    Some(moved.map(|((h, x), action)| h.primed(h.clip(h.primed(*x) * problem.multipliers[*action]))).collect())
+    let mut steering = Steering::start(problem, &trajectory.steps.first()?.hyperparameters);
+    for step in &trajectory.steps {
+        steering.act(step.step, &step.decision.as_ref()?.actions);
+    }
+    Some(steering.values())
 }

@@ -43,17 +43,9 @@ impl WorldModel {
     /// # Errors
     /// [`LearnError::Settings`] for sizes of which no network can be built.
     pub fn new(problem: Problem, settings: &WorldModelSettings, seed: u64, device: Device) -> Result<Self, LearnError> {
-        let refuse =
-            |field, got, expected: &str| Err(LearnError::Settings { field, got, expected: expected.to_owned() });
-        if settings.heads == 0 || settings.d_model == 0 || !settings.d_model.is_multiple_of(settings.heads) {
-            return refuse("heads", settings.heads, "a divisor of d_model");
-        }
-        if settings.members == 0 {
-            return refuse("members", 0, "at least 1");
-        }
-        if settings.components == 0 {
-            return refuse("components", 0, "at least 1");
-        }
+        LearnError::check_sizes(settings.d_model, settings.d_ff, settings.heads)?;
+        LearnError::check_some("members", settings.members)?;
+        LearnError::check_some("components", settings.components)?;
         let member = |n| {
             let seed = Random::stream(seed, &[WEIGHTS, n as u64]).bits();
             Residual::new(&problem, settings, seed, device)

@@ -4,9 +4,9 @@ use tch::{Kind, Tensor, no_grad};
 use tuning::{Draw, Random, Trajectory};
 use wire::artifact::STRETCH;
 
-use super::examples::{forecast, input, seen};
+use super::WorldModel;
+use super::examples::{forecast, input, seen, width};
 use super::residual::Density;
-use super::{WorldModel, examples};
 use crate::env::Env;
 use crate::nets::{Past, to_vec};
 
@@ -82,7 +82,7 @@ impl Env for Simulation<'_> {
 
     fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
         let problem = self.model.problem();
-        let width = examples::width(problem);
+        let width = width(problem);
         // Trainings that are over still take part, so that what the blocks remember keeps its shape.
         let mut inputs = vec![vec![0.5_f32; width]; self.runs.len()];
         for (place, values) in running.iter().zip(hyperparameters) {

@@ -10,6 +10,7 @@ use super::residual::Residual;
 use crate::LearnError;
 use crate::adam::Adam;
 use crate::nets::to_vec;
+use crate::ppo::clip_norm;
 
 /// Optimizer steps between two looks at the held-out share.
 const LOOK: u32 = 50;
@@ -57,22 +58,19 @@ pub(super) fn train(
     let mut weights = member.weights().flat();
     let mut adam = Adam::new(weights.numel(), member.device());
     let rates = weights.ones_like();
+    let holds_out = held_out.steps() > 0;
     let mut best = Best { loss: f64::INFINITY, step: 0, weights: weights.copy() };
     let mut order: Vec<i64> = Vec::new();
     for step in 0..settings.optimizer_steps {
         let batch = training.rows(&next_batch(&mut order, training.size(), settings.batch as usize, &mut random));
         let loss = member.loss(&batch);
         let mut gradient = member.weights().gradient(&loss);
-        let norm = gradient.norm().double_value(&[]);
-        if !norm.is_finite() {
+        if !clip_norm(&mut gradient, Some(LONGEST)).is_finite() {
             return Err(LearnError::ForecastNotFinite { optimizer_step: step });
-        }
-        if norm > LONGEST {
-            let _ = gradient.g_mul_scalar_(LONGEST / norm);
         }
         let warm = (f64::from(step + 1) / f64::from(settings.warm_up.max(1))).min(1.0);
         adam.step(&mut weights, &gradient, settings.learning_rate * warm, &rates);
-        if held_out.steps() > 0 && (step + 1) % LOOK == 0 {
+        if holds_out && (step + 1) % LOOK == 0 {
             best.look(step + 1, value(&no_grad(|| member.loss(held_out))), &weights);
             if step + 1 - best.step >= settings.patience {
                 break;
@@ -114,10 +112,7 @@ fn value(loss: &Tensor) -> f64 {
 fn next_batch(order: &mut Vec<i64>, n: usize, batch: usize, random: &mut Random) -> Vec<i64> {
     let batch = batch.min(n);
     if order.len() < batch {
-        *order = (0..n as i64).collect();
-        for last in (1..n).rev() {
-            order.swap(last, random.below(last + 1));
-        }
+        *order = random.shuffled(n).into_iter().map(|row| row as i64).collect();
     }
     order.split_off(order.len() - batch)
 }

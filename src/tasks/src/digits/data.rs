@@ -129,7 +129,7 @@ impl Data {
             "training size is {size}, expected 1 to {} for this data set",
             layout.training
         );
-        let order = shuffled(labels.len(), &mut Random::stream(options.data_seed, &[SPLIT]));
+        let order = Random::stream(options.data_seed, &[SPLIT]).shuffled(labels.len());
         let (training, rest) = order.split_at(layout.training);
         let (validation, test) = rest.split_at(layout.validation);
         let pixels = pixels.iter().map(|pixel| f32::from(*pixel) / layout.brightest).collect();
@@ -154,18 +154,9 @@ fn standardised(images: Array2<f32>, training: &[usize]) -> Array2<f32> {
 fn spoil(labels: &mut [u8], options: &DataOptions) {
     let mut random = Random::stream(options.data_seed, &[WRONG_LABELS]);
     let count = (options.noise * labels.len() as f64).round() as usize;
-    for place in shuffled(labels.len(), &mut random).into_iter().take(count) {
+    for place in random.shuffled(labels.len()).into_iter().take(count) {
         labels[place] = (labels[place] + 1 + random.below(CLASSES - 1) as u8) % CLASSES as u8;
     }
-}
-
-/// 0 .. `n` in random order (Fisher and Yates).
-pub fn shuffled(n: usize, random: &mut Random) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
-        order.swap(last, random.below(last + 1));
-    }
-    order
 }
 
 fn share(text: &str) -> Result<f64, String> {

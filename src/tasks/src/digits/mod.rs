@@ -5,10 +5,11 @@ mod network;
 mod sweep;
 mod training;
 
-use crate::contract::Values;
-use crate::trainer::{Alone, Guide, train};
 use anyhow::Result;
 use clap::Args;
+
+use crate::contract::Values;
+use crate::trainer::{Alone, Guide, train};
 
 pub use data::{Data, DataOptions, Dataset, Split};
 pub use sweep::Sweep;

@@ -7,7 +7,7 @@ use clap::{Args, value_parser};
 use ndarray::{Array2, Axis, concatenate};
 use tuning::Random;
 
-use super::data::{CLASSES, Data, Split, shuffled};
+use super::data::{CLASSES, Data, Split};
 use super::network::Network;
 
 // Streams of the trajectory's seed.
@@ -67,7 +67,7 @@ impl<'a> Digits<'a> {
         let width = options.width as usize;
         let network = Network::new(inputs, width, CLASSES, &mut Random::stream(seed, &[WEIGHTS]));
         let mut batches = Random::stream(seed, &[BATCHES]);
-        let order = shuffled(images, &mut batches);
+        let order = batches.shuffled(images);
         Ok(Self { data, options, hyperparameters, network, batches, order, used: 0 })
     }
 
@@ -81,7 +81,7 @@ impl<'a> Digits<'a> {
         let batch = self.options.batch_size as usize;
         let images = self.data.training.size();
         if self.used == images / batch {
-            self.order = shuffled(images, &mut self.batches);
+            self.order = self.batches.shuffled(images);
             self.used = 0;
         }
         let rows = &self.order[self.used * batch..][..batch];

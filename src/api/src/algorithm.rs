@@ -6,14 +6,18 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ScheduleSpec;
+use crate::{ScheduleSpec, SimpleSpec};
 
 /// How policies come about. Exactly one of its fields is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.ppo) ? 1 : 0) + (has(self.fixed) ? 1 : 0) + (has(self.search) ? 1 : 0) + (has(self.random) ? 1 : 0) + (has(self.policy) ? 1 : 0) == 1")
-    .message("expected exactly one of ppo, fixed, search, random and policy"))]
+#[x_kube(validation = Rule::new("(has(self.simple) ? 1 : 0) + (has(self.ppo) ? 1 : 0) + (has(self.fixed) ? 1 : 0) + (has(self.search) ? 1 : 0) + (has(self.random) ? 1 : 0) + (has(self.policy) ? 1 : 0) == 1")
+    .message("expected exactly one of simple, ppo, fixed, search, random and policy"))]
 pub struct AlgorithmSpec {
+    /// Learn a Transformer policy by SimPLe (Kaiser et al. 2019): by PPO in trainings that a world model makes up, which
+    /// is trained on all real ones so far. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simple: Option<SimpleSpec>,
     /// Learn a Transformer policy by PPO (Schulman et al. 2017) from real trajectories. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ppo: Option<PpoSpec>,
@@ -31,7 +35,7 @@ pub struct AlgorithmSpec {
     pub policy: Option<PolicySpec>,
 }
 
-/// Named sets of defaults for PPO.
+/// Named sets of defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PresetSpec {

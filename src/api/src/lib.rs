@@ -11,6 +11,7 @@ mod experiment;
 pub mod meaning;
 mod problem;
 mod schema;
+mod simple;
 mod status;
 mod trajectory;
 mod validation;
@@ -29,6 +30,7 @@ pub use k8s_openapi::jiff::Timestamp;
 pub use problem::{
     ConstantSpec, DecaySpec, DirectionSpec, HyperparameterSpec, MetricSpec, ObjectiveSpec, ScaleSpec, ScheduleSpec,
 };
+pub use simple::{DrawsSpec, OrderSpec, OutputSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
 pub use status::{
     ObjectiveStatus, Phase, RepetitionPhase, RepetitionStatus, TrajectoriesStatus, TuningExperimentStatus,
 };

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use learn::{Env, Figures, Ppo, rollout};
+use learn::{Env, Figures, Order, Ppo, rollout};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tch::Device;
@@ -153,7 +153,7 @@ impl Env for Noise {
         draws.iter().map(|_| (0..4).map(|_| self.0.uniform()).collect()).collect()
     }
 
-    fn step(&mut self, running: &[usize], _: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
+    fn step(&mut self, running: &[usize], _: &[Order]) -> Vec<Option<Vec<f64>>> {
         running.iter().map(|_| Some((0..4).map(|_| self.0.uniform()).collect())).collect()
     }
 }

@@ -1,36 +1,28 @@
 //! Checkpoints: everything that a learner needs to go on with identical numbers, as one safetensors file.
 //!
-//! Tensors are the policy's weights by name, and Adam's moments as `mean.NAME` and `square.NAME`.
+//! A part of it has a prefix of its own. Of a policy, tensors are its weights by name, and Adam's moments as `mean.NAME`
+//! and `square.NAME`; of a world model, its weights by name.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, serialize};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use tuning::Problem;
 use wire::artifact::Continuous;
 use wire::settings::PpoSettings;
 
-use crate::nets::{ContinuousPolicy, to_vec};
+use crate::nets::{ContinuousPolicy, Weights, to_vec};
 use crate::ppo::shape;
 use crate::{LearnError, Ppo};
 
 /// Version of the checkpoints written here; others are refused.
 const FORMAT: u32 = 1;
-/// Key in the safetensors metadata under which [`Counters`] stand as JSON.
+/// Key in the safetensors metadata under which a part's plain data stand as JSON, behind the part's prefix.
 const METADATA_KEY: &str = "trainpilot.checkpoint";
-
-/// What stands in a checkpoint beside tensors.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Counters {
-    format: u32,
-    action_space: String,
-    policy: Continuous,
-    epochs_learned: u32,
-    optimizer_steps: u64,
-}
 
 /// Why a checkpoint cannot be resumed from.
 #[derive(Debug, thiserror::Error)]
@@ -64,23 +56,100 @@ pub enum CheckpointError {
     },
 }
 
-impl Ppo {
-    /// A checkpoint of all that learning changes; the same state gives the same bytes.
-    pub fn save(&self) -> Vec<u8> {
-        let weights = self.policy.weights();
-        let parts = [("", weights.flat()), ("mean.", self.adam.mean.copy()), ("square.", self.adam.square.copy())];
-        let tensors = parts.iter().flat_map(|(prefix, flat)| {
-            let parts = weights.cut(&to_vec(flat)).into_iter();
-            parts.map(move |(name, shape, values)| (format!("{prefix}{name}"), shape, bytes(&values)))
-        });
-        let tensors: Vec<_> = tensors.collect();
-        let views = tensors.iter().map(|(name, shape, bytes)| {
+/// A checkpoint while it is written; the same state gives the same bytes.
+#[derive(Default)]
+pub(crate) struct Writer {
+    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+    metadata: HashMap<String, String>,
+}
+
+impl Writer {
+    /// Adds the plain data of the part `prefix`.
+    pub fn data(&mut self, prefix: &str, data: &impl Serialize) {
+        let json = serde_json::to_string(data).expect("plain data always serialises");
+        self.metadata.insert(format!("{prefix}{METADATA_KEY}"), json);
+    }
+
+    /// Adds `values` (N), one for each of `weights`, under their names behind `prefix`.
+    pub fn tensors(&mut self, prefix: &str, weights: &Weights, values: &Tensor) {
+        let parts = weights.cut(&to_vec(values)).into_iter();
+        self.tensors.extend(parts.map(|(name, shape, values)| (format!("{prefix}{name}"), shape, bytes(&values))));
+    }
+
+    /// The file.
+    pub fn finish(self) -> Vec<u8> {
+        let views = self.tensors.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
             (name, view.expect("as many bytes as the shape asks for"))
         });
-        let counters = serde_json::to_string(&self.counters()).expect("plain data always serialises");
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), counters)]);
+        // A single entry keeps its bytes; several have no order of their own.
+        let metadata = self.metadata.into_iter().collect();
         serialize(views, Some(metadata)).expect("names are distinct and sizes fit")
+    }
+}
+
+/// A checkpoint while it is read.
+pub(crate) struct Reader<'a> {
+    tensors: SafeTensors<'a>,
+    metadata: HashMap<String, String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn open(checkpoint: &'a [u8]) -> Result<Self, CheckpointError> {
+        let (_, metadata) = SafeTensors::read_metadata(checkpoint).map_err(CheckpointError::File)?;
+        let metadata = metadata.metadata().clone().unwrap_or_default();
+        let tensors = SafeTensors::deserialize(checkpoint).map_err(CheckpointError::File)?;
+        Ok(Self { tensors, metadata })
+    }
+
+    /// The plain data of the part `prefix`.
+    pub fn data<T: DeserializeOwned>(&self, prefix: &str) -> Result<T, CheckpointError> {
+        let json = self.metadata.get(&format!("{prefix}{METADATA_KEY}")).ok_or(CheckpointError::Foreign)?;
+        serde_json::from_str(json).map_err(CheckpointError::Metadata)
+    }
+
+    /// The tensors of the names of `weights` behind `prefix`, one after the other; (N).
+    pub fn tensors(&self, prefix: &str, weights: &Weights) -> Result<Tensor, CheckpointError> {
+        let mut values = Vec::new();
+        for (name, shape) in weights.shapes() {
+            let name = format!("{prefix}{name}");
+            let fits = |view: &TensorView| view.dtype() == Dtype::F32 && view.shape() == shape;
+            let found = self.tensors.tensor(&name).ok().filter(fits).map(|view| floats(view.data()));
+            match found.filter(|found| found.iter().all(|x| x.is_finite())) {
+                Some(found) => values.extend(found),
+                None => return Err(CheckpointError::Tensor { name, shape: shape.to_vec() }),
+            }
+        }
+        Ok(Tensor::from_slice(&values))
+    }
+}
+
+/// What stands of a policy beside tensors.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Counters {
+    format: u32,
+    action_space: String,
+    policy: Continuous,
+    epochs_learned: u32,
+    optimizer_steps: u64,
+}
+
+impl Ppo {
+    /// A checkpoint of all that learning changes; the same state gives the same bytes.
+    pub fn save(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.write(&mut writer, "");
+        writer.finish()
+    }
+
+    /// Adds all that learning changes to a checkpoint, as the part `prefix`.
+    pub(crate) fn write(&self, writer: &mut Writer, prefix: &str) {
+        let weights = self.policy.weights();
+        writer.data(prefix, &self.counters());
+        writer.tensors(prefix, weights, &weights.flat());
+        writer.tensors(&format!("{prefix}mean."), weights, &self.adam.mean);
+        writer.tensors(&format!("{prefix}square."), weights, &self.adam.square);
     }
 
     /// A learner that goes on where [`Ppo::save`] was called.
@@ -114,16 +183,16 @@ impl Ppo {
     /// # Errors
     /// If `checkpoint` is damaged, foreign, or for another problem or network.
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
-        let (_, metadata) = SafeTensors::read_metadata(checkpoint).map_err(CheckpointError::File)?;
-        let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
-        let saved: Counters =
-            serde_json::from_str(entry.ok_or(CheckpointError::Foreign)?).map_err(CheckpointError::Metadata)?;
-        let own = self.counters();
+        self.read(&Reader::open(checkpoint)?, "")
+    }
+
+    /// Goes back to what [`Ppo::write`] added.
+    pub(crate) fn read(&mut self, reader: &Reader, prefix: &str) -> Result<(), CheckpointError> {
+        let (saved, own): (Counters, _) = (reader.data(prefix)?, self.counters());
         same("format", &saved.format, &own.format)?;
         same("action space", &saved.action_space, &own.action_space)?;
         same("policy", &saved.policy, &own.policy)?;
-        let tensors = SafeTensors::deserialize(checkpoint).map_err(CheckpointError::File)?;
-        let read = |prefix: &str| self.read(&tensors, prefix);
+        let read = |part: &str| reader.tensors(&format!("{prefix}{part}"), self.policy.weights());
         let (weights, mean, square) = (read("")?, read("mean.")?, read("square.")?);
         self.policy.weights_mut().set(&weights);
         self.adam.mean.copy_(&mean);
@@ -132,24 +201,9 @@ impl Ppo {
         self.epochs_learned = saved.epochs_learned;
         Ok(())
     }
-
-    /// The tensors whose names begin with `prefix`, one behind the other; (N).
-    fn read(&self, tensors: &SafeTensors, prefix: &str) -> Result<Tensor, CheckpointError> {
-        let mut values = Vec::new();
-        for (name, shape) in self.policy.weights().shapes() {
-            let name = format!("{prefix}{name}");
-            let fits = |view: &TensorView| view.dtype() == Dtype::F32 && view.shape() == shape;
-            let found = tensors.tensor(&name).ok().filter(fits).map(|view| floats(view.data()));
-            match found.filter(|found| found.iter().all(|x| x.is_finite())) {
-                Some(found) => values.extend(found),
-                None => return Err(CheckpointError::Tensor { name, shape: shape.to_vec() }),
-            }
-        }
-        Ok(Tensor::from_slice(&values))
-    }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(field: &'static str, got: &T, expected: &T) -> Result<(), CheckpointError> {
+pub(crate) fn same<T: PartialEq + Debug>(field: &'static str, got: &T, expected: &T) -> Result<(), CheckpointError> {
     if got == expected {
         return Ok(());
     }

@@ -1,20 +1,29 @@
 //! Trainings that run in this process: what tests and simulations learn from.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 use tuning::{
     Decision, Draw, Inputs, Observer, Outcome, Problem, Random, Steering, Step, Trajectory, TrajectoryKey, sample,
 };
 
-use crate::nets::{ContinuousPolicy, to_vec};
+use crate::nets::{ContinuousPolicy, Past, to_vec};
 
 /// Many trainings side by side, for one problem.
 pub trait Env {
     /// Begins one training for each draw. Metrics of each before any training, raw, in the problem's order.
     fn reset(&mut self, draws: &[Draw]) -> Vec<Vec<f64>>;
 
-    /// Trains one env step of those trainings whose place in the draws is in `running`, with these hyperparameter
-    /// values (in the same order). Metrics of each afterwards; none where a training diverged, which is not asked again.
-    fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>>;
+    /// Trains one env step of those trainings whose place in the draws is in `running`, under these orders (in the same
+    /// order). Metrics of each afterwards; none where a training diverged, which is not asked again.
+    fn step(&mut self, running: &[usize], orders: &[Order]) -> Vec<Option<Vec<f64>>>;
+}
+
+/// What a training is told to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Index into the multipliers for each hyperparameter.
+    pub actions: Vec<usize>,
+    /// The values that follow.
+    pub hyperparameters: Vec<f64>,
 }
 
 /// Keeps draws of actions apart from whatever else the seed of a training is used for.
@@ -23,8 +32,8 @@ const ACTIONS: u64 = 0x0ac7;
 /// Gathers one trajectory for each draw, all of them steered by `policy`, whose actions are sampled.
 ///
 /// Actions depend on the draw's seed and the observations, not on what else is in the batch. Keys are those of the first
-/// repetition, in `epoch`, by place. Every forward pass has the shape that learning has (B, T, I), so that the recorded
-/// log-probabilities are, bit by bit, those that learning starts from.
+/// repetition, in `epoch`, by place. The policy reads each observation once and remembers it, so recorded log-probabilities
+/// are those that learning starts from but for rounding.
 pub fn rollout(
     policy: &ContinuousPolicy,
     inputs: Inputs,
@@ -34,16 +43,14 @@ pub fn rollout(
     epoch: u32,
 ) -> Vec<Trajectory> {
     let mut runs: Vec<Run> = draws.iter().map(|draw| Run::new(problem, inputs, draw)).collect();
-    let (b, t, i) = (runs.len() as i64, i64::from(problem.env_steps), inputs.width(problem) as i64);
-    let mut seen = Tensor::zeros([b, t, i], (Kind::Float, policy.device()));
     let all: Vec<usize> = (0..runs.len()).collect();
     let first = env.reset(draws).into_iter().map(Some).collect();
-    observe(&mut runs, &all, first, 0, &mut seen);
+    observe(&mut runs, &all, first, 0);
+    let mut past = policy.past();
     for step in 0..problem.env_steps {
         let running: Vec<usize> = all.iter().copied().filter(|place| !runs[*place].diverged).collect();
-        decide(policy, problem, &mut runs, &running, step, &seen);
-        let values: Vec<_> = running.iter().map(|place| runs[*place].steering.values()).collect();
-        observe(&mut runs, &running, env.step(&running, &values), step + 1, &mut seen);
+        let orders = decide(policy, problem, &mut runs, &running, step, &mut past);
+        observe(&mut runs, &running, env.step(&running, &orders), step + 1);
     }
     let numbered = (0..).zip(runs).zip(draws);
     numbered.map(|((index, run), draw)| run.into_trajectory(draw, epoch, index)).collect()
@@ -53,6 +60,8 @@ pub fn rollout(
 struct Run<'a> {
     steering: Steering<'a>,
     observer: Observer<'a>,
+    /// What the policy sees of the last observation.
+    seen: Vec<f32>,
     steps: Vec<Step>,
     actions: Random,
     diverged: bool,
@@ -63,6 +72,7 @@ impl<'a> Run<'a> {
         Self {
             steering: Steering::start(problem, &draw.initial),
             observer: Observer::new(problem, inputs),
+            seen: vec![0.0; inputs.width(problem)],
             steps: Vec::new(),
             actions: Random::stream(draw.seed.into(), &[ACTIONS]),
             diverged: false,
@@ -80,8 +90,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Records the metrics of observation `step`, and writes what a policy sees of them into `seen`, (B, T, I).
-fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, step: u32, seen: &mut Tensor) {
+/// Records the metrics of observation `step`, and what a policy sees of them.
+fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, step: u32) {
     assert_eq!(metrics.len(), running.len(), "an environment answers for each running training");
     for (place, metrics) in running.iter().zip(metrics) {
         let run = &mut runs[*place];
@@ -90,10 +100,7 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
             continue;
         };
         let values = run.steering.values();
-        if i64::from(step) < seen.size()[1] {
-            let observation = Tensor::from_slice(&run.observer.observe(&metrics, &values));
-            seen.get(*place as i64).get(step.into()).copy_(&observation);
-        }
+        run.seen = run.observer.observe(&metrics, &values);
         run.steps.push(Step {
             step,
             metrics,
@@ -105,13 +112,22 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
     }
 }
 
-/// Draws the actions of observation `step` and puts them in force.
-fn decide(policy: &ContinuousPolicy, problem: &Problem, runs: &mut [Run], running: &[usize], step: u32, seen: &Tensor) {
-    let outputs = no_grad(|| policy.forward(seen));
-    let log_probabilities = to_vec(&outputs.log_probabilities.select(1, step.into())); // (B, C, A)
-    let values = to_vec(&outputs.values.select(1, step.into())); // (B)
+/// Draws the actions of observation `step` and puts them in force; gives what those `running` are told. Trainings that are
+/// over still take part, so that what the policy remembers keeps its shape.
+fn decide(
+    policy: &ContinuousPolicy,
+    problem: &Problem,
+    runs: &mut [Run],
+    running: &[usize],
+    step: u32,
+    past: &mut Past,
+) -> Vec<Order> {
+    let seen: Vec<f32> = runs.iter().flat_map(|run| run.seen.iter().copied()).collect();
+    let seen = Tensor::from_slice(&seen).view([runs.len() as i64, 1, -1]).to_device(policy.device()); // (B, 1, I)
+    let outputs = no_grad(|| policy.step(&seen, past));
+    let (log_probabilities, values) = (to_vec(&outputs.log_probabilities), to_vec(&outputs.values)); // (B, C, A), (B)
     let (c, a) = (problem.hyperparameters.len(), problem.multipliers.len());
-    for place in running {
+    let decide = |place: &usize| {
         let run = &mut runs[*place];
         let distributions = log_probabilities[place * c * a..][..c * a].chunks(a);
         let (actions, chosen): (Vec<_>, Vec<_>) = distributions
@@ -121,6 +137,7 @@ fn decide(policy: &ContinuousPolicy, problem: &Problem, runs: &mut [Run], runnin
             })
             .unzip();
         run.steering.act(step, &actions);
+        let order = Order { actions: actions.clone(), hyperparameters: run.steering.values() };
         if let Some(last) = run.steps.last_mut() {
             last.decision = Some(Decision {
                 actions,
@@ -130,5 +147,7 @@ fn decide(policy: &ContinuousPolicy, problem: &Problem, runs: &mut [Run], runnin
                 keep: None,
             });
         }
-    }
+        order
+    };
+    running.iter().map(decide).collect()
 }

@@ -3,7 +3,7 @@
 //! Owns every tensor of the project. Must not know files, networks between machines, or Kubernetes: it takes recorded
 //! trajectories and gives weights, figures and checkpoints as plain values.
 //! Start reading at [`Ppo`] (`ppo.rs`, the algorithm top to bottom), then [`nets::ContinuousPolicy`] and [`rollout`];
-//! [`WorldModel`] forecasts trainings, so that a policy can learn in a [`Simulation`] of them.
+//! [`WorldModel`] forecasts trainings, so that a policy can learn in a [`Simulation`] of them; [`Simple`] is the loop of both.
 
 mod adam;
 mod batch;
@@ -12,10 +12,12 @@ mod env;
 mod error;
 pub mod nets;
 mod ppo;
+mod simple;
 mod world;
 
 pub use checkpoint::CheckpointError;
-pub use env::{Env, rollout};
+pub use env::{Env, Order, rollout};
 pub use error::LearnError;
 pub use ppo::{Figures, Ppo};
+pub use simple::{Simple, SimpleFigures, Stand};
 pub use world::{Fit, Simulation, WorldModel};

@@ -6,7 +6,7 @@ use tuning::{Direction, Draw, Hyperparameter, Metric, Objective, Outcome, Scale,
 use wire::settings::Preset;
 
 use super::*;
-use crate::{Env, rollout};
+use crate::{Env, Order, rollout};
 
 fn episode(index: u32, rewards: &[f64]) -> Episode {
     Episode { index, rewards: rewards.to_vec(), decided: vec![true; rewards.len()], diverged: false }
@@ -145,9 +145,10 @@ impl Env for Climb {
         self.0.iter().map(|noise| vec![*noise]).collect()
     }
 
-    fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
-        let steered = running.iter().zip(hyperparameters);
-        steered.map(|(place, values)| (values[0] < 0.64).then(|| vec![values[0].sqrt() + self.0[*place]])).collect()
+    fn step(&mut self, running: &[usize], orders: &[Order]) -> Vec<Option<Vec<f64>>> {
+        let rates = orders.iter().map(|order| order.hyperparameters[0]);
+        let steered = running.iter().zip(rates);
+        steered.map(|(place, rate)| (rate < 0.64).then(|| vec![rate.sqrt() + self.0[*place]])).collect()
     }
 }
 
@@ -189,7 +190,7 @@ fn batch(ppo: &Ppo, trajectories: &[Trajectory]) -> Batch {
 }
 
 #[test]
-fn ratios_are_exactly_1_on_the_first_pass() {
+fn ratios_are_1_but_for_rounding_on_the_first_pass() {
     let ppo = fresh();
     let trajectories = gathered(&ppo, 16);
     assert!(trajectories.iter().any(|t| t.outcome == Some(Outcome::Diverged)), "lengths should differ");
@@ -199,7 +200,7 @@ fn ratios_are_exactly_1_on_the_first_pass() {
     let ratios = to_vec(&(chosen.squeeze_dim(-1) - &batch.acted).exp());
     let decided = to_vec(&batch.decided);
     let decided = ratios.chunks(2).zip(decided).filter(|(_, decided)| *decided == 1.0);
-    assert!(decided.flat_map(|(ratios, _)| ratios).all(|ratio| *ratio == 1.0));
+    assert!(decided.flat_map(|(ratios, _)| ratios).all(|ratio| (ratio - 1.0).abs() < 1e-4));
     let [policy_loss, _, _, kl, clip_share] = losses(&ppo, &batch).read(1, 0).unwrap();
     assert_eq!((kl, clip_share), (0.0, 0.0));
     assert!(policy_loss.abs() < 1e-6, "normalised advantages have mean 0, not {policy_loss}");

@@ -37,6 +37,8 @@ struct Progress {
     phase: LearnerPhase,
     gathering: Option<Gathering>,
     learned: Vec<LearnedEpoch>,
+    /// What learning is about at the moment.
+    doing: Option<String>,
     fault: Option<String>,
 }
 
@@ -67,7 +69,7 @@ impl Learner {
             }
         }
         let published = publish(&config, &storage, &strategy, epoch, &learned)?;
-        let progress = Progress { phase: LearnerPhase::Idle, gathering: None, learned, fault: None };
+        let progress = Progress { phase: LearnerPhase::Idle, gathering: None, learned, doing: None, fault: None };
         let learner = Self {
             config,
             storage,
@@ -153,13 +155,29 @@ impl Learner {
 
     /// Learns every epoch as it becomes complete; returns when the final evaluation is stored. Blocks its thread.
     pub fn learn_all(&self, mut strategy: Strategy, runtime: &Handle) -> Result<(), LearnerError> {
+        let mut known = if strategy.remembers() { self.committed(runtime)? } else { Vec::new() };
         while self.progress().learned.len() as u32 <= self.config.epochs {
             let waiting = Instant::now();
-            let complete = self.wait_until_complete();
+            let Complete { epoch, trajectories } = self.wait_until_complete();
             let gathered = waiting.elapsed();
-            self.learn(complete, gathered, &mut strategy, runtime)?;
+            if !strategy.remembers() {
+                known.clear();
+            }
+            let count = trajectories.len();
+            known.extend(trajectories);
+            self.learn(epoch, &known, count, gathered, &mut strategy, runtime)?;
         }
         Ok(())
+    }
+
+    /// Trajectories of all epochs that are learned.
+    fn committed(&self, runtime: &Handle) -> Result<Vec<Trajectory>, LearnerError> {
+        let learned = policy_epochs(&self.progress().learned);
+        let mut known = Vec::new();
+        for epoch in 1..=learned {
+            known.extend(runtime.block_on(self.dataset.read_epoch(epoch))?.trajectories);
+        }
+        Ok(known)
     }
 
     /// Says that learning can't go on; the process stays up to be asked why.
@@ -185,27 +203,29 @@ impl Learner {
 
     fn learn(
         &self,
-        complete: Complete,
+        epoch: u32,
+        known: &[Trajectory],
+        count: usize,
         gathered: Duration,
         strategy: &mut Strategy,
         runtime: &Handle,
     ) -> Result<(), LearnerError> {
-        let Complete { epoch, trajectories } = complete;
+        let trajectories = &known[known.len() - count..];
         let final_evaluation = epoch > self.config.epochs;
         let committing = Instant::now();
-        self.insist(|| Ok(runtime.block_on(self.dataset.commit(epoch, final_evaluation, &trajectories)).map(drop)?));
+        self.insist(|| Ok(runtime.block_on(self.dataset.commit(epoch, final_evaluation, trajectories)).map(drop)?));
         let committed = committing.elapsed();
         let learning = Instant::now();
         let mut figures = BTreeMap::new();
         if !final_evaluation && strategy.learns() {
-            figures = self.learn_or_refuse(epoch, &trajectories, strategy)?;
+            figures = self.learn_or_refuse(epoch, known, count, strategy)?;
             let seconds = [("gathering", gathered), ("committing", committed), ("learning", learning.elapsed())];
             figures.extend(seconds.map(|(name, time)| (format!("seconds_{name}"), time.as_secs_f64())));
             self.insist(|| self.storage.save_checkpoint(epoch, &strategy.save()));
         }
         let version = self.published.borrow().version;
-        let summary = summary(&self.config.problem, epoch, &trajectories, version);
-        let env_steps = env_steps(&trajectories);
+        let summary = summary(&self.config.problem, epoch, trajectories, version);
+        let env_steps = env_steps(trajectories);
         let rows = trajectories.iter().map(|trajectory| trajectory.steps.len() as u64).sum();
         self.close(LearnedEpoch { final_evaluation, summary, env_steps, rows, figures }, strategy);
         Ok(())
@@ -215,11 +235,15 @@ impl Learner {
     fn learn_or_refuse(
         &self,
         epoch: u32,
-        trajectories: &[Trajectory],
+        known: &[Trajectory],
+        count: usize,
         strategy: &mut Strategy,
     ) -> Result<BTreeMap<String, f64>, LearnerError> {
         let before = strategy.save();
-        match strategy.learn(epoch, &self.config.problem, trajectories) {
+        let tell = |doing| self.progress().doing = Some(doing);
+        let learned = strategy.learn(epoch, &self.config.problem, known, count, &tell);
+        self.progress().doing = None;
+        match learned {
             Ok(figures) => Ok(figures),
             Err(LearnerError::Learn(error)) => {
                 tracing::error!(epoch, %error, "learning failed: the policy stays as it was");
@@ -291,6 +315,7 @@ impl Learner {
             gathering: progress.gathering.as_ref().map(Gathering::state),
             epochs: progress.learned.iter().map(|epoch| epoch.summary.clone()).collect(),
             env_steps_trained: learned + gathered.map_or(0, |gathered| env_steps(&gathered.trajectories())),
+            doing: progress.doing.clone(),
             fault: progress.fault.clone(),
         }
     }

@@ -47,6 +47,7 @@ pub(crate) fn publish(
 fn training(config: &LearnerConfig, learned: &[LearnedEpoch]) -> Training {
     let (algorithm, preset) = match &config.algorithm {
         Algorithm::Ppo(settings) => ("ppo", settings.preset.as_str()),
+        Algorithm::Simple(settings) => ("simple", settings.preset.as_str()),
         Algorithm::Fixed(_) => ("fixed", ""),
         Algorithm::Search(_) => ("search", ""),
         Algorithm::Random => ("random", ""),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use learn::Ppo;
+use learn::{Ppo, Simple, SimpleFigures, Stand};
 use tch::Device;
 use tuning::{Random, Recipe, Trajectory};
 use wire::artifact::{self, Policy, Tensor};
@@ -19,6 +19,8 @@ const LEARNER: u64 = 5;
 pub enum Strategy {
     /// A network learned by PPO.
     Ppo(Box<Ppo>),
+    /// A network learned by PPO in simulated trainings.
+    Simple(Box<Simple>),
     /// The best of many recipes.
     Search(Search),
     /// A policy that never changes.
@@ -34,6 +36,9 @@ impl Strategy {
         let seed = Random::stream(config.seed, &[LEARNER, config.repetition.into()]).bits();
         Ok(match &config.algorithm {
             Algorithm::Ppo(settings) => Self::Ppo(Box::new(Ppo::new(config.problem.clone(), settings, seed, device)?)),
+            Algorithm::Simple(settings) => {
+                Self::Simple(Box::new(Simple::new(config.problem.clone(), settings, seed, device)?))
+            }
             Algorithm::Search(settings) => Self::Search(Search::new(settings.clone(), &config.problem, seed)),
             Algorithm::Fixed(recipe) => Self::Still(recipes(std::slice::from_ref(recipe)), Vec::new()),
             Algorithm::Random => Self::Still(Policy::Random, Vec::new()),
@@ -45,6 +50,7 @@ impl Strategy {
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), LearnerError> {
         match self {
             Self::Ppo(ppo) => ppo.restore(bytes)?,
+            Self::Simple(simple) => simple.restore(bytes)?,
             Self::Search(search) => {
                 *search = serde_json::from_slice(bytes).map_err(|source| LearnerError::Corrupt {
                     path: PathBuf::from("checkpoint"),
@@ -61,26 +67,40 @@ impl Strategy {
     pub fn save(&self) -> Vec<u8> {
         match self {
             Self::Ppo(ppo) => ppo.save(),
+            Self::Simple(simple) => simple.save(),
             Self::Search(search) => serde_json::to_vec(search).expect("plain data always serialises"),
             Self::Still(..) => Vec::new(),
         }
     }
 
-    /// Learns from a whole epoch. Gives what is worth a figure, by name.
+    /// Learns from a whole epoch, whose `gathered` trajectories stand at the end of those `known`. Gives what is worth a
+    /// figure, by name; `tell` hears what is being done.
     pub fn learn(
         &mut self,
         epoch: u32,
         problem: &tuning::Problem,
-        trajectories: &[Trajectory],
+        known: &[Trajectory],
+        gathered: usize,
+        tell: &dyn Fn(String),
     ) -> Result<BTreeMap<String, f64>, LearnerError> {
+        let trajectories = &known[known.len() - gathered..];
         match self {
             Self::Ppo(ppo) => Ok(named(&ppo.learn(epoch, trajectories)?)),
+            Self::Simple(simple) => {
+                let figures = simple.learn(epoch, known, gathered, &|stand| tell(in_words(stand)))?;
+                Ok(of_simple(&figures))
+            }
             Self::Search(search) => {
                 search.learn(epoch, problem, trajectories);
                 Ok(BTreeMap::from([("recipes_left".to_owned(), search.recipes().len() as f64)]))
             }
             Self::Still(..) => Ok(BTreeMap::new()),
         }
+    }
+
+    /// Whether it learns from the trajectories of earlier epochs too.
+    pub fn remembers(&self) -> bool {
+        matches!(self, Self::Simple(_))
     }
 
     /// Whether epochs change anything; if not, one policy is published and stays.
@@ -92,6 +112,7 @@ impl Strategy {
     pub fn policy(&self) -> (Policy, Vec<Tensor>) {
         match self {
             Self::Ppo(ppo) => (Policy::Continuous(ppo.shape()), ppo.tensors()),
+            Self::Simple(simple) => (Policy::Continuous(simple.ppo().shape()), simple.ppo().tensors()),
             Self::Search(search) => (recipes(search.recipes()), Vec::new()),
             Self::Still(policy, tensors) => (policy.clone(), tensors.clone()),
         }
@@ -103,9 +124,38 @@ fn recipes(recipes: &[Recipe]) -> Policy {
 }
 
 /// Figures by name, as metrics and files hold them.
-fn named(figures: &learn::Figures) -> BTreeMap<String, f64> {
+fn named(figures: &impl serde::Serialize) -> BTreeMap<String, f64> {
     let figures = serde_json::to_value(figures).and_then(serde_json::from_value);
     figures.expect("figures are plain numbers")
+}
+
+/// The same of SimPLe: PPO's are those of the last simulated epoch.
+fn of_simple(figures: &SimpleFigures) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    match &figures.fit {
+        Some(fit) => all.extend(named(fit).into_iter().map(|(name, value)| (format!("world_model_{name}"), value))),
+        None => drop(all.insert("world_model_refused".to_owned(), 1.0)),
+    }
+    // What nobody held out has no loss.
+    all.retain(|_, value| value.is_finite());
+    if let Some(simulated) = &figures.simulated {
+        all.extend(named(simulated).into_iter().map(|(name, value)| (format!("simulated_{name}"), value)));
+    }
+    all.extend(figures.simulated_objective.map(|objective| ("simulated_objective".to_owned(), objective)));
+    all.extend([
+        ("simulated_clipped_share".to_owned(), figures.clipped_share),
+        ("world_model_seconds".to_owned(), figures.world_model_seconds),
+        ("simulated_seconds".to_owned(), figures.simulated_seconds),
+    ]);
+    all
+}
+
+fn in_words(stand: Stand) -> String {
+    match stand {
+        Stand::RealEpoch => "learning from real trajectories".to_owned(),
+        Stand::WorldModel => "training the world model".to_owned(),
+        Stand::Simulated { epoch, epochs } => format!("simulated epoch {epoch}/{epochs}"),
+    }
 }
 
 /// `path` with the repetition's number in place of its name.

@@ -18,6 +18,7 @@ mod reward;
 mod schedule;
 mod steering;
 mod steps;
+mod symbols;
 mod trajectory;
 
 pub use draw::{Draw, Draws, Stage, Task};
@@ -32,4 +33,5 @@ pub use reward::{Direction, Objective, rewards};
 pub use schedule::{Decay, Schedule};
 pub use steering::Steering;
 pub use steps::{Steps, StepsError};
+pub use symbols::SymbolCode;
 pub use trajectory::{Decision, Keep, Outcome, Step, Trajectory, TrajectoryKey};

@@ -75,6 +75,12 @@ impl Problem {
         self.metrics.iter().filter(|metric| metric.observed)
     }
 
+    /// The metrics that world models forecast, with their places: those that are observed, and the objective.
+    pub fn forecast(&self) -> impl Iterator<Item = (usize, &Metric)> {
+        let objective = &self.objective.metric;
+        self.metrics.iter().enumerate().filter(move |(_, metric)| metric.observed || metric.name == *objective)
+    }
+
     /// Place of the objective among the metrics.
     ///
     /// # Panics

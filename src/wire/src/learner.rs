@@ -62,6 +62,9 @@ pub struct LearnerState {
     pub epochs: Vec<EpochSummary>,
     /// Env steps really trained so far, those of failed attempts included.
     pub env_steps_trained: u64,
+    /// What learning is about at the moment, in words, where it has several parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
     /// What keeps it from going on at the moment, such as a full disk; it tries again by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,

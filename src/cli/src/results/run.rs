@@ -92,7 +92,11 @@ impl Run {
             }
         }
         let algorithm = meaning::algorithm(spec);
-        let preset = if let Algorithm::Ppo(settings) = &algorithm { settings.preset.as_str() } else { "" };
+        let preset = match &algorithm {
+            Algorithm::Ppo(settings) => settings.preset.as_str(),
+            Algorithm::Simple(settings) => settings.preset.as_str(),
+            _ => "",
+        };
         let (word, epochs) = (meaning::algorithm_name(spec), meaning::epoch_sizes(&algorithm).len());
         Ok(Self { folder: folder.to_owned(), experiment, problem, algorithm: word, preset, epochs, repetitions })
     }

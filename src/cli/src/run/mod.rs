@@ -198,6 +198,7 @@ fn views(world: &World, plan: &Plan, experiment: &TuningExperiment) -> Vec<View>
             trajectories: sizes.get(epoch as usize - 1).copied().unwrap_or(last),
             policy_version: status.policy_version,
             learning: status.phase == api::RepetitionPhase::Learning,
+            doing: state.and_then(|state| state.doing.clone()),
             over: status.phase == api::RepetitionPhase::Complete,
             objective: status.objective.mean,
             fault: state.and_then(|state| state.fault.clone()),

@@ -22,6 +22,8 @@ pub(super) struct View {
     pub(super) trajectories: u32,
     pub(super) policy_version: u64,
     pub(super) learning: bool,
+    /// What learning is about at the moment, where it has several parts.
+    pub(super) doing: Option<String>,
     /// Whether the final evaluation is stored.
     pub(super) over: bool,
     /// Mean objective of the last epoch.
@@ -149,7 +151,11 @@ fn describe(view: &View, left: Option<Duration>) -> String {
     } else {
         format!("epoch {}/{}", view.epoch, view.epochs)
     };
-    let doing = if view.learning { ", learning".to_owned() } else { format!(", {} running", view.running) };
+    let doing = match &view.doing {
+        Some(doing) => format!(", {doing}"),
+        None if view.learning => ", learning".to_owned(),
+        None => format!(", {} running", view.running),
+    };
     let left = left.map_or(String::new(), |left| format!(", about {} left", HumanDuration(left)));
     let fault = view.fault.as_ref().map_or(String::new(), |fault| format!(" — {fault}"));
     let mean = view.objective.map_or(String::new(), |mean| format!(", last mean {mean:.4}"));

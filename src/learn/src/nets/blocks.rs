@@ -1,30 +1,52 @@
-//! Layers of a causal Transformer. Notation: B batch, T time, H heads, D width, F inner width.
+//! Layers of a causal Transformer. Notation: N sequences, T time, H heads, D width, F inner width, K members.
+//!
+//! The layers of an ensemble hold the weights of all members; its sequences come member by member, N = K · B, so that one
+//! product serves them all.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Weights;
+use super::attention::{Window, attend};
+use super::past::Cache;
 
 /// y = x Wᵀ + b.
 #[derive(Debug)]
 pub(crate) struct Linear {
+    /// (out, in), or (K, out, in).
     weight: Tensor,
+    /// (out), or (K, out).
     bias: Tensor,
+    precision: Kind,
 }
 
 impl Linear {
     pub(crate) fn new(weights: &Weights, name: &str) -> Self {
-        Self { weight: weights.get(&format!("{name}.weight")), bias: weights.get(&format!("{name}.bias")) }
+        let [weight, bias] = ["weight", "bias"].map(|part| weights.get(&format!("{name}.{part}")));
+        Self { weight, bias, precision: weights.precision() }
     }
 
-    /// (…, in) -> (…, out).
+    /// (N, …, in) -> (N, …, out).
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+        if self.precision == Kind::Float {
+            return apply(x, &self.weight, &self.bias);
+        }
+        let [x, weight, bias] = [x, &self.weight, &self.bias].map(|tensor| tensor.to_kind(self.precision));
+        apply(&x, &weight, &bias).to_kind(Kind::Float)
     }
+}
+
+fn apply(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
+    let [k, out, input] = weight.size()[..] else { return x.linear(weight, Some(bias)) };
+    let mut shape = x.size();
+    *shape.last_mut().expect("x has a dimension of inputs") = out;
+    let rows = x.reshape([k, -1, input]); // (K, B …, in)
+    bias.unsqueeze(1).baddbmm(&rows, &weight.transpose(1, 2), 1.0, 1.0).view(&shape[..])
 }
 
 /// Layer normalisation (Ba et al. 2016) over the last dimension.
 #[derive(Debug)]
 pub(crate) struct Norm {
+    /// (D), or (K, D).
     weight: Tensor,
     bias: Tensor,
 }
@@ -36,9 +58,13 @@ impl Norm {
         Self { weight: weights.get(&format!("{name}.weight")), bias: weights.get(&format!("{name}.bias")) }
     }
 
-    /// (…, D) -> (…, D).
+    /// (N, …, D) -> (N, …, D).
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPSILON, false)
+        let [k, d] = self.weight.size()[..] else {
+            return x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPSILON, false);
+        };
+        let rows = x.layer_norm([d], None::<&Tensor>, None::<&Tensor>, EPSILON, false).view([k, -1, d]);
+        self.bias.unsqueeze(1).addcmul(&rows, &self.weight.unsqueeze(1)).view(&x.size()[..])
     }
 }
 
@@ -46,6 +72,7 @@ impl Norm {
 #[derive(Debug)]
 pub(crate) struct Block {
     heads: i64,
+    window: Window,
     attention_norm: Norm,
     query: Linear,
     key: Linear,
@@ -57,11 +84,12 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(weights: &Weights, name: &str, heads: usize) -> Self {
+    pub(crate) fn new(weights: &Weights, name: &str, heads: usize, window: Window) -> Self {
         let linear = |part: &str| Linear::new(weights, &format!("{name}.{part}"));
         let norm = |part: &str| Norm::new(weights, &format!("{name}.{part}"));
         Self {
             heads: heads as i64,
+            window,
             attention_norm: norm("attention_norm"),
             query: linear("query"),
             key: linear("key"),
@@ -73,50 +101,34 @@ impl Block {
         }
     }
 
-    /// (B, T, D) -> (B, T, D); position t depends on 0 ..= t only (test: `the_future_cannot_matter`).
-    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        self.with(x, None)
+    /// (N, T, D) -> (N, T, D); position t depends on 0 ..= t only (test: `the_future_cannot_matter`). `dropout` is the
+    /// share of what the block adds that is left out, for training.
+    pub(crate) fn forward(&self, x: &Tensor, dropout: f64) -> Tensor {
+        self.with(x, None, dropout)
     }
 
-    /// The next position after those in `past`, which is added to them; (B, 1, D) -> (B, 1, D).
-    pub(crate) fn step(&self, x: &Tensor, past: &mut Past) -> Tensor {
-        self.with(x, Some(past))
+    /// The next T positions after those in `past`, to which they are added; (N, T, D) -> (N, T, D).
+    pub(crate) fn step(&self, x: &Tensor, past: &mut Cache) -> Tensor {
+        self.with(x, Some(past), 0.0)
     }
 
-    fn with(&self, x: &Tensor, past: Option<&mut Past>) -> Tensor {
-        let x = x + self.attend(&self.attention_norm.forward(x), past);
-        let inner = self.up.forward(&self.feed_forward_norm.forward(&x)).relu(); // (B, T, F)
-        x + self.down.forward(&inner)
+    fn with(&self, x: &Tensor, past: Option<&mut Cache>, dropout: f64) -> Tensor {
+        let thin = |x: Tensor| if dropout > 0.0 { x.dropout(dropout, true) } else { x };
+        let x = x + thin(self.attend(&self.attention_norm.forward(x), past));
+        let inner = self.up.forward(&self.feed_forward_norm.forward(&x)).relu(); // (N, T, F)
+        x + thin(self.down.forward(&inner))
     }
 
-    fn attend(&self, x: &Tensor, past: Option<&mut Past>) -> Tensor {
-        let (b, t, d) = x.size3().expect("x is (B, T, D)");
-        let split = |x: Tensor| x.view([b, t, self.heads, d / self.heads]).transpose(1, 2); // (B, H, T, D/H)
+    fn attend(&self, x: &Tensor, past: Option<&mut Cache>) -> Tensor {
+        let (n, t, d) = x.size3().expect("x is (N, T, D)");
+        let split = |x: Tensor| x.view([n, t, self.heads, d / self.heads]).transpose(1, 2); // (N, H, T, D/H)
         let (query, key) = (split(self.query.forward(x)), split(self.key.forward(x)));
         let value = split(self.value.forward(x));
-        // A single query may see all there is.
-        let causal = past.is_none();
-        let [key, value] = past.map_or([key.shallow_clone(), value.shallow_clone()], |past| past.extend(key, value));
-        let mixed =
-            Tensor::scaled_dot_product_attention(&query, &key, &value, None::<&Tensor>, 0.0, causal, None, false);
-        self.output.forward(&mixed.transpose(1, 2).reshape([b, t, d])) // (B, H, T, D/H) -> (B, T, D)
-    }
-}
-
-/// Keys and values of the positions that a block has seen; (B, H, t, D/H) each, once there are any.
-#[derive(Debug, Default)]
-pub(crate) struct Past {
-    seen: Option<[Tensor; 2]>,
-}
-
-impl Past {
-    /// Adds those of the next position; gives all.
-    fn extend(&mut self, key: Tensor, value: Tensor) -> [Tensor; 2] {
-        let all = match self.seen.take() {
-            None => [key, value],
-            Some([keys, values]) => [Tensor::cat(&[keys, key], 2), Tensor::cat(&[values, value], 2)],
+        let mixed = match past {
+            None => attend(&query, &key, &value, self.window),
+            Some(past) => past.attend(&query, &key, &value, self.window),
         };
-        self.seen.insert(all).each_ref().map(Tensor::shallow_clone)
+        self.output.forward(&mixed.transpose(1, 2).reshape([n, t, d])) // (N, H, T, D/H) -> (N, T, D)
     }
 }
 

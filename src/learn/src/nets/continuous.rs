@@ -6,8 +6,9 @@ use tch::{Device, Tensor};
 use tuning::Problem;
 use wire::artifact::{CENTER, Continuous, STRETCH};
 
-use super::Weights;
-use super::blocks::{Block, Linear, Norm, positions};
+use super::attention::Window;
+use super::blocks::{Linear, positions};
+use super::{Past, Trunk, Weights};
 
 /// First weights of the heads are this much smaller, so that a fresh policy is near uniform …
 const ACTIONS_GAIN: f64 = 0.01;
@@ -19,8 +20,7 @@ const VALUE_GAIN: f64 = 0.01;
 pub struct ContinuousPolicy {
     weights: Weights,
     input: Linear,
-    blocks: Vec<Block>,
-    norm: Norm,
+    trunk: Trunk,
     actions: Linear,
     value: Linear,
     /// (T, D).
@@ -57,8 +57,7 @@ impl ContinuousPolicy {
         let weights = Weights::zeros(shape.tensors(problem), device);
         Self {
             input: Linear::new(&weights, "input"),
-            blocks: (0..shape.layers).map(|n| Block::new(&weights, &format!("block{n}"), shape.heads)).collect(),
-            norm: Norm::new(&weights, "norm"),
+            trunk: Trunk::new(&weights, shape.layers, shape.heads, Window::All),
             actions: Linear::new(&weights, "actions"),
             value: Linear::new(&weights, "value"),
             positions: positions(problem.env_steps as usize, shape.d_model, device),
@@ -72,15 +71,29 @@ impl ContinuousPolicy {
     ///
     /// Position t depends on observations 0 ..= t only, so whatever pads the end of a trajectory cannot matter.
     pub fn forward(&self, observations: &Tensor) -> Outputs {
-        let (b, t, _) = observations.size3().expect("observations are (B, T, I)");
+        self.outputs(&self.trunk.forward(self.embed(observations, 0), 0.0))
+    }
+
+    /// Goes on from the observations that `past` holds by the next one, (B, 1, I). Keeps no gradients.
+    pub(crate) fn step(&self, observation: &Tensor, past: &mut Past) -> Outputs {
+        self.outputs(&self.trunk.step(self.embed(observation, past.seen), past))
+    }
+
+    /// What [`ContinuousPolicy::step`] starts from.
+    pub(crate) fn past(&self) -> Past {
+        self.trunk.past(self.positions.size()[0] as usize)
+    }
+
+    /// Observations from `from` on, (B, T, I) -> (B, T, D).
+    fn embed(&self, observations: &Tensor, from: i64) -> Tensor {
         let stretched = (observations - f64::from(CENTER)) * f64::from(STRETCH);
-        let mut x = self.input.forward(&stretched) + self.positions.narrow(0, 0, t); // (B, T, I) -> (B, T, D)
-        for block in &self.blocks {
-            x = block.forward(&x);
-        }
-        let x = self.norm.forward(&x);
-        let logits = self.actions.forward(&x).view([b, t, self.hyperparameters, self.multipliers]); // (B, T, C, A)
-        let values = self.value.forward(&x).squeeze_dim(-1); // (B, T, 1) -> (B, T)
+        self.input.forward(&stretched) + self.positions.narrow(0, from, observations.size()[1])
+    }
+
+    fn outputs(&self, x: &Tensor) -> Outputs {
+        let (b, t, _) = x.size3().expect("x is (B, T, D)");
+        let logits = self.actions.forward(x).view([b, t, self.hyperparameters, self.multipliers]); // (B, T, C, A)
+        let values = self.value.forward(x).squeeze_dim(-1); // (B, T, 1) -> (B, T)
         Outputs { log_probabilities: logits.log_softmax(-1, tch::Kind::Float), values }
     }
 

@@ -4,11 +4,19 @@
 //! depend on nothing that happened before. A shape that does not fit is a fault of this crate and panics; whatever comes
 //! from outside is checked before it becomes a tensor.
 
+mod attention;
 mod blocks;
 mod continuous;
+mod past;
+mod symbols;
+mod trunk;
 mod weights;
 
-pub(crate) use blocks::{Block, Linear, Norm, Past, positions};
+pub(crate) use attention::Window;
+pub(crate) use blocks::{Linear, positions};
 pub use continuous::{ContinuousPolicy, Outputs};
+pub(crate) use past::Past;
+pub(crate) use symbols::Embedding;
+pub(crate) use trunk::Trunk;
 pub use weights::Weights;
 pub(crate) use weights::to_vec;

@@ -5,7 +5,8 @@ use tuning::Random;
 
 /// Named weights, each a leaf of autograd, all of them views into one flat buffer.
 ///
-/// Whatever treats all weights alike (optimizer, norms, copies) is then one operation on one tensor.
+/// Whatever treats all weights alike (optimizer, norms, copies) is then one operation on one tensor. An ensemble keeps
+/// the weights of all its members side by side: each shape has the members (K) in front.
 #[derive(Debug)]
 pub struct Weights {
     /// (N), where N is the number of all weights.
@@ -13,6 +14,9 @@ pub struct Weights {
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
     leaves: Vec<Tensor>,
+    members: Option<usize>,
+    /// What layers multiply in.
+    precision: Kind,
 }
 
 impl Weights {
@@ -27,23 +31,46 @@ impl Weights {
             part.view(&shape[..]).detach().set_requires_grad(true)
         };
         let leaves = parts.iter().zip(&shapes).map(leaf).collect();
-        Self { flat, names, shapes, leaves }
+        Self { flat, names, shapes, leaves, members: None, precision: Kind::Float }
+    }
+
+    /// Weights of an ensemble of `members` (K), each of these shapes: (K, …).
+    pub(crate) fn ensemble(members: usize, shapes: Vec<(String, Vec<usize>)>, device: Device) -> Self {
+        let each = shapes.into_iter().map(|(name, shape)| (name, [&[members], &shape[..]].concat()));
+        Self { members: Some(members), ..Self::zeros(each.collect(), device) }
+    }
+
+    /// The same weights for layers that multiply in `precision`; the weights themselves stay 32-bit floats.
+    pub(crate) fn multiplied_in(self, precision: Kind) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What layers multiply in.
+    pub(crate) fn precision(&self) -> Kind {
+        self.precision
     }
 
     /// Draws first weights: matrices uniform with variance 2 / (in + out) (Glorot and Bengio 2010) times the square of
-    /// `gain` of their name, biases 0, the weights of norms 1.
+    /// `gain` of their name, biases 0, the weights of norms 1. Each member of an ensemble has draws of its own.
     pub fn draw(&mut self, seed: u64, gain: impl Fn(&str) -> f64) {
         let mut values = Vec::with_capacity(self.flat.numel());
         for (place, (name, shape)) in self.names.iter().zip(&self.shapes).enumerate() {
-            let mut random = Random::stream(seed, &[place as u64]);
-            match shape[..] {
-                [out, input] => {
-                    let bound = gain(name) * (6.0 / (out + input) as f64).sqrt();
-                    values.extend((0..out * input).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32));
-                }
-                _ => {
-                    let value = if name.ends_with("bias") { 0.0 } else { 1.0 };
-                    values.extend(std::iter::repeat_n(value, shape.iter().product()));
+            let (members, shape) = match self.members {
+                Some(members) => (members, &shape[1..]),
+                None => (1, &shape[..]),
+            };
+            for member in 0..members as u64 {
+                let labels = if member == 0 { vec![place as u64] } else { vec![place as u64, member] };
+                let mut random = Random::stream(seed, &labels);
+                match shape[..] {
+                    [out, input] => {
+                        let bound = gain(name) * (6.0 / (out + input) as f64).sqrt();
+                        values.extend((0..out * input).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32));
+                    }
+                    _ => {
+                        let value = if name.ends_with("bias") { 0.0 } else { 1.0 };
+                        values.extend(std::iter::repeat_n(value, shape.iter().product()));
+                    }
                 }
             }
         }
@@ -77,6 +104,19 @@ impl Weights {
     /// Overwrites all weights with `values`, (N).
     pub fn set(&mut self, values: &Tensor) {
         no_grad(|| self.flat.copy_(values));
+    }
+
+    /// Overwrites those of `values` (N) that belong to a member of the ensemble with its weights as they are.
+    pub(crate) fn keep_member(&self, values: &Tensor, member: usize) {
+        let mut from = 0;
+        no_grad(|| {
+            for shape in &self.shapes {
+                let each = size(&shape[1..]);
+                let place = from + each * member as i64;
+                values.narrow(0, place, each).copy_(&self.flat.narrow(0, place, each));
+                from += size(shape);
+            }
+        });
     }
 
     /// Gradient of `loss` in one tensor (N), in order.

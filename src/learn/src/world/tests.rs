@@ -1,160 +1,166 @@
 #![allow(clippy::unwrap_used)]
 
 use tch::{Device, Kind, Tensor, no_grad};
-use tuning::{
-    Direction, Hyperparameter, Metric, Objective, Outcome, Problem, Random, Scale, Schedule, Step, Trajectory,
-    TrajectoryKey,
-};
-use wire::settings::WorldModelSettings;
 
-use super::examples::{Examples, width};
-use super::residual::Residual;
+use super::examples::Examples;
+use super::fixtures::*;
+use super::*;
 use crate::nets::to_vec;
 
-fn problem() -> Problem {
-    let metric =
-        |name: &str, observed| Metric { name: name.to_owned(), range: [0.0, 1.0], scale: Scale::Logit, observed };
-    let rate = Hyperparameter {
-        name: "rate".to_owned(),
-        initial: Some(0.1),
-        initial_range: None,
-        min: 1e-3,
-        max: 1.0,
-        complement: false,
-        schedule: Schedule::default(),
-    };
-    Problem {
-        objective: Objective { metric: "accuracy".to_owned(), direction: Direction::Maximize },
-        metrics: vec![metric("accuracy", true), metric("test", false), metric("share", true)],
-        hyperparameters: vec![rate],
-        multipliers: vec![0.5, 1.0, 2.0],
-        env_steps: 6,
-    }
+fn model(output: Output) -> WorldModel {
+    WorldModel::new(problem(), &settings(output), 1, Device::Cpu).unwrap()
 }
 
-fn settings() -> WorldModelSettings {
-    WorldModelSettings { components: 3, d_model: 16, d_ff: 24, layers: 2, heads: 2, ..WorldModelSettings::default() }
+fn examples(model: &WorldModel, trajectories: &[Trajectory]) -> Examples {
+    let all: Vec<&Trajectory> = trajectories.iter().collect();
+    Examples::new(&problem(), model.code(), &all, Device::Cpu).unwrap()
 }
 
-fn forecaster(seed: u64) -> Residual {
-    Residual::new(&problem(), &settings(), seed, Device::Cpu)
-}
-
-fn inputs(b: i64, seed: u64) -> Tensor {
-    let (t, i) = (6, width(&problem()) as i64);
-    let mut random = Random::stream(seed, &[]);
-    let values: Vec<f32> = (0..b * t * i).map(|_| random.uniform() as f32).collect();
-    Tensor::from_slice(&values).view([b, t, i])
-}
-
-/// Trainings that go up and down by chance; every third one diverges in its third env step.
-fn trajectories(n: u32) -> Vec<Trajectory> {
-    let one = |index: u32| {
-        let mut random = Random::stream(7, &[index.into()]);
-        let diverges = index % 3 == 2;
-        let step = |step| Step {
-            step,
-            metrics: vec![random.uniform(), random.uniform(), random.uniform()],
-            hyperparameters: vec![0.1],
-            applied: vec![0.1 * (1.0 + random.uniform())],
-            decision: None,
-            elapsed_seconds: 0.0,
-        };
-        Trajectory {
-            key: TrajectoryKey { repetition: 0, epoch: 1, index, attempt: 0 },
-            seed: index,
-            task: String::new(),
-            outcome: Some(if diverges { Outcome::Diverged } else { Outcome::Completed }),
-            steps: (0..if diverges { 3 } else { 7 }).map(step).collect(),
-        }
-    };
-    (0..n).map(one).collect()
-}
-
-fn examples(n: u32) -> Examples {
-    let all = trajectories(n);
-    Examples::new(&problem(), &all.iter().collect::<Vec<_>>(), Device::Cpu).unwrap()
-}
-
-fn all(density: &super::residual::Density) -> [Tensor; 4] {
-    [&density.log_shares, &density.means, &density.log_deviations, &density.divergence].map(Tensor::shallow_clone)
-}
-
-fn distance(a: &Tensor, b: &Tensor) -> f64 {
-    (a - b).abs().max().double_value(&[])
-}
-
-#[test]
-fn a_step_with_memory_gives_what_the_whole_gives() {
-    let (forecaster, inputs) = (forecaster(1), inputs(3, 2));
-    let whole = no_grad(|| all(&forecaster.forward(&inputs)));
-    let mut past = forecaster.past();
-    for t in 0..6 {
-        let step = no_grad(|| all(&forecaster.step(&inputs.narrow(1, t, 1), &mut past, t as usize)));
-        for (whole, step) in whole.iter().zip(&step) {
-            assert!(distance(&whole.narrow(1, t, 1), step) < 1e-5, "env step {t}");
-        }
-    }
-}
-
-#[test]
-fn the_future_cannot_matter() {
-    let forecaster = forecaster(1);
-    let (one, other) = (inputs(2, 2), inputs(2, 3));
-    other.narrow(1, 0, 3).copy_(&one.narrow(1, 0, 3));
-    let [one, other] = [one, other].map(|inputs| all(&forecaster.forward(&inputs)));
-    for (one, other) in one.iter().zip(&other) {
-        assert_eq!(to_vec(&one.narrow(1, 0, 3)), to_vec(&other.narrow(1, 0, 3)));
-        assert!(distance(&one.narrow(1, 3, 1), &other.narrow(1, 3, 1)) > 0.0);
-    }
+/// `n` rows for each member, the first `n` trajectories.
+fn rows(model: &WorldModel, trajectories: &[Trajectory]) -> Examples {
+    let n = trajectories.len() as i64;
+    let rows: Vec<i64> = (0..model.members()).flat_map(|_| 0..n).collect();
+    examples(model, trajectories).rows(&rows)
 }
 
 #[test]
 fn gradients_reach_every_weight() {
-    let forecaster = forecaster(1);
-    let gradient = forecaster.weights().gradient(&forecaster.loss(&examples(6)));
-    let mut rest = &to_vec(&gradient)[..];
-    for (name, shape) in forecaster.weights().shapes() {
-        let (part, after) = rest.split_at(shape.iter().product());
-        rest = after;
-        // Softmax over keys leaves their bias without effect.
-        assert!(name.ends_with("key.bias") || part.iter().any(|x| *x != 0.0), "{name}");
+    for output in outputs() {
+        let mut model = model(output.clone());
+        let examples = rows(&model, &trajectories(6));
+        model.forecaster.prepare(&examples);
+        let weights = model.forecaster.weights();
+        let gradient = weights.gradient(&model.forecaster.losses(&examples, 0.0).sum(Kind::Float));
+        let mut rest = &to_vec(&gradient)[..];
+        for (name, shape) in weights.shapes() {
+            let (part, after) = rest.split_at(shape.iter().product());
+            rest = after;
+            // Softmax over keys leaves their bias without effect.
+            assert!(name.ends_with("key.bias") || part.iter().any(|x| *x != 0.0), "{name} of {output:?}");
+        }
     }
 }
 
 #[test]
+fn a_members_loss_depends_on_its_own_weights_and_rows_alone() {
+    for output in outputs() {
+        let model = model(output.clone());
+        let examples = rows(&model, &trajectories(4));
+        let both = to_vec(&no_grad(|| model.forecaster.losses(&examples, 0.0)));
+        assert_ne!(both[0], both[1], "members of {output:?} start from other weights");
+        let others: Vec<i64> = (0..4).chain([3, 3, 2, 2]).collect();
+        let changed = to_vec(&no_grad(|| model.forecaster.losses(&examples.rows(&others), 0.0)));
+        assert!((both[0] - changed[0]).abs() < 1e-5 && (both[1] - changed[1]).abs() > 1e-4, "{output:?}");
+    }
+}
+
+#[test]
+fn training_overfits_a_few_trajectories_and_keeps_going_from_where_it_was() {
+    for output in outputs() {
+        let few = trajectories(4);
+        let settings = WorldModelSettings {
+            held_out: 0.0,
+            dropout: 0.0,
+            weight_decay: 0.0,
+            learning_rate: 5e-3,
+            warm_up: 10,
+            first_optimizer_steps: 150,
+            optimizer_steps: 50,
+            ..settings(output.clone())
+        };
+        let mut model = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+        let examples = rows(&model, &few);
+        let before = to_vec(&no_grad(|| model.forecaster.losses(&examples, 0.0)))[0];
+        let (first, second) = (model.fit(&few).unwrap(), model.fit(&few).unwrap());
+        assert!(first.loss < f64::from(before) - 0.5, "{output:?}: {before}, then {first:?}");
+        assert!(second.loss < first.loss + 0.5, "{output:?}: {first:?}, then {second:?}");
+    }
+}
+
+#[test]
+fn simulated_trainings_follow_from_seed_and_orders_whatever_is_beside_them() {
+    use crate::env::{Env, Order};
+    for output in outputs() {
+        let mut model = model(output.clone());
+        let known = trajectories(6);
+        model.forecaster.prepare(&rows(&model, &known));
+        let starts: Vec<&Trajectory> = known.iter().collect();
+        let draws: Vec<tuning::Draw> =
+            (0..9).map(|seed| tuning::Draw { seed, task: None, initial: vec![0.1] }).collect();
+        let run = |draws: &[tuning::Draw]| {
+            let mut simulation = Simulation::new(&model, &starts);
+            let mut metrics = vec![simulation.reset(draws)];
+            for _ in 0..6 {
+                let running: Vec<usize> = (0..draws.len()).collect();
+                let orders = vec![Order { actions: vec![2], hyperparameters: vec![0.2] }; draws.len()];
+                // Some diverge: what is left of them is of no interest.
+                let next = simulation.step(&running, &orders);
+                metrics.push(next.into_iter().map(Option::unwrap_or_default).collect());
+            }
+            metrics
+        };
+        let (together, alone) = (run(&draws), run(&draws[4..5]));
+        for (t, (together, alone)) in together.iter().zip(&alone).enumerate() {
+            for (a, b) in together[4].iter().zip(&alone[0]) {
+                assert!((a - b).abs() < 1e-3, "{output:?} at env step {t}: {a} and {b}");
+            }
+            assert!(together.iter().flatten().all(|x| (0.0..=1.0).contains(x)), "{output:?}");
+        }
+        assert_ne!(together[1][4], together[1][5], "{output:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_brings_everything_back() {
+    use crate::checkpoint::{Reader, Writer};
+    for output in outputs() {
+        let settings = WorldModelSettings { first_optimizer_steps: 5, ..settings(output) };
+        let mut model = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+        model.fit(&trajectories(8)).unwrap();
+        let save = |model: &WorldModel| {
+            let mut writer = Writer::default();
+            model.write(&mut writer, "part.");
+            writer.finish()
+        };
+        let bytes = save(&model);
+        let mut other = WorldModel::new(problem(), &settings, 2, Device::Cpu).unwrap();
+        other.read(&Reader::open(&bytes).unwrap(), "part.").unwrap();
+        let examples = rows(&model, &trajectories(3));
+        let losses = |model: &WorldModel| to_vec(&no_grad(|| model.forecaster.losses(&examples, 0.0)));
+        assert_eq!((losses(&model), model.fits()), (losses(&other), 1));
+        assert_eq!(save(&other), bytes);
+    }
+}
+
+#[test]
+fn what_is_held_out_stays_so_and_is_never_nothing() {
+    let model = model(outputs().remove(0));
+    let few = trajectories(3);
+    let (training, held_out) = model.split(&few);
+    assert_eq!((training.len(), held_out.len()), (2, 1));
+    let mut more = few.clone();
+    more.extend(trajectories(16).into_iter().map(|mut trajectory| {
+        trajectory.key.epoch = 2;
+        trajectory
+    }));
+    let (_, later) = model.split(&more);
+    assert!(held_out.iter().all(|kept| later.iter().any(|trajectory| trajectory.key == kept.key)));
+    assert_eq!(later.len(), 1 + 2);
+}
+
+#[test]
 fn a_trajectory_gives_its_changes_and_a_diverged_one_no_change_for_its_last_env_step() {
-    let examples = examples(3);
-    assert_eq!((examples.size(), examples.steps()), (3, 6 + 6 + 2));
-    let sums = |tensor: &Tensor| to_vec(&tensor.sum_dim_intlist(-1, false, Kind::Float));
+    let model = model(outputs().pop().unwrap());
+    let examples = examples(&model, &trajectories(3));
+    assert_eq!((examples.size(), examples.steps()), (3, 6 + 6 + 3));
+    let sums = |tensor: &Tensor| to_vec(&tensor.sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float));
     assert_eq!(sums(&examples.ended), [6.0, 6.0, 2.0]);
-    // Without a decision nobody knows what was in force when it diverged.
-    assert_eq!(sums(&examples.diverged), [0.0, 0.0, 0.0]);
+    assert_eq!(sums(&examples.diverged), [0.0, 0.0, 1.0]);
     let first = &trajectories(1)[0];
     let accuracy = &problem().metrics[0];
     let change = 10.0 * (accuracy.seen(first.steps[1].metrics[0]) - accuracy.seen(first.steps[0].metrics[0]));
     assert!((examples.changes.double_value(&[0, 0, 0]) - change).abs() < 1e-5);
     assert_eq!(examples.changes.size(), [3, 6, 2], "the metric that no policy sees is not forecast");
-}
-
-#[test]
-fn the_likelihood_is_that_of_a_slow_loop() {
-    let (forecaster, examples) = (forecaster(4), examples(2));
-    let density = no_grad(|| forecaster.forward(&examples.inputs));
-    let fast = density.log_likelihood(&examples.changes);
-    for b in 0..2 {
-        for t in 0..6 {
-            let component = |k: i64| {
-                let normal = |m: i64| {
-                    let at = |tensor: &Tensor| tensor.double_value(&[b, t, k, m]);
-                    let deviation = at(&density.log_deviations).exp();
-                    let distance = (examples.changes.double_value(&[b, t, m]) - at(&density.means)) / deviation;
-                    (-distance * distance / 2.0).exp() / (deviation * (2.0 * std::f64::consts::PI).sqrt())
-                };
-                density.log_shares.double_value(&[b, t, k]).exp() * normal(0) * normal(1)
-            };
-            let slow = (0..3).map(component).sum::<f64>().ln();
-            assert!((fast.double_value(&[b, t]) - slow).abs() < 1e-3, "{slow}");
-        }
-    }
+    // Two metrics and one hyperparameter of two symbols, and an action; six times, and the last observation.
+    assert_eq!(examples.symbols.size(), [3, 6 * 7 + 6]);
 }

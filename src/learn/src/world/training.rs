@@ -1,20 +1,20 @@
-//! Training of one forecaster.
+//! Training of forecasters.
 
 use serde::{Deserialize, Serialize};
 use tch::{Tensor, no_grad};
 use tuning::Random;
-use wire::settings::WorldModelSettings;
+use wire::settings::{LearningRateDecay, WorldModelSettings};
 
 use super::examples::Examples;
-use super::residual::Residual;
+use super::forecaster::Forecaster;
 use crate::LearnError;
 use crate::adam::Adam;
 use crate::nets::to_vec;
 use crate::ppo::clip_norm;
 
 /// Optimizer steps between two looks at the held-out share.
-const LOOK: u32 = 50;
-/// Largest norm of a gradient; longer ones are scaled down.
+const LOOK: u32 = 25;
+/// Largest norm of a member's gradient; longer ones are scaled down.
 const LONGEST: f64 = 1.0;
 
 /// What training a world model came to; means over its members.
@@ -25,94 +25,128 @@ pub struct Fit {
     pub trajectories: f64,
     /// Trajectories held out.
     pub held_out: f64,
-    /// Negative log-likelihood per env step of those trained on, in nats per env step.
+    /// Negative log-likelihood of those trained on, in nats per env step (symbols weighted by significance).
     pub loss: f64,
     /// The same of those held out, at its best.
     pub held_out_loss: f64,
     /// Optimizer steps until then.
     pub optimizer_steps: f64,
+    /// Share of the recorded numbers that lie outside their metric's range.
+    pub outside: f64,
 }
 
-impl Fit {
-    pub(super) fn mean(fits: &[Self]) -> Self {
-        let mean = |of: fn(&Self) -> f64| fits.iter().map(of).sum::<f64>() / fits.len() as f64;
-        Self {
-            trajectories: mean(|fit| fit.trajectories),
-            held_out: mean(|fit| fit.held_out),
-            loss: mean(|fit| fit.loss),
-            held_out_loss: mean(|fit| fit.held_out_loss),
-            optimizer_steps: mean(|fit| fit.optimizer_steps),
-        }
-    }
-}
-
-/// Trains until the held-out loss has not fallen for as long as the settings' patience, and keeps the best weights. With
-/// nothing held out it trains to the last step.
+/// Trains all members until none has gained on the held-out share for as long as the settings' patience, and keeps the best
+/// weights of each. With nothing held out they train to the last step.
 pub(super) fn train(
-    member: &mut Residual,
+    forecaster: &mut dyn Forecaster,
     settings: &WorldModelSettings,
+    optimizer_steps: u32,
     training: &Examples,
     held_out: &Examples,
-    mut random: Random,
+    seed: u64,
 ) -> Result<Fit, LearnError> {
-    let mut weights = member.weights().flat();
-    let mut adam = Adam::new(weights.numel(), member.device());
+    let members = settings.members;
+    let mut weights = forecaster.weights().flat();
+    let mut adam = Adam::new(weights.numel(), weights.device());
     let rates = weights.ones_like();
-    let holds_out = held_out.steps() > 0;
-    let mut best = Best { loss: f64::INFINITY, step: 0, weights: weights.copy() };
-    let mut order: Vec<i64> = Vec::new();
-    for step in 0..settings.optimizer_steps {
-        let batch = training.rows(&next_batch(&mut order, training.size(), settings.batch as usize, &mut random));
-        let loss = member.loss(&batch);
-        let mut gradient = member.weights().gradient(&loss);
-        if !clip_norm(&mut gradient, Some(LONGEST)).is_finite() {
+    let everybody: Vec<i64> = (0..members).flat_map(|_| 0..held_out.size() as i64).collect();
+    let watched = (held_out.steps() > 0).then(|| held_out.rows(&everybody));
+    let mut best = Best::new(&weights, members);
+    let mut orders: Vec<Batches> = (0..members as u64).map(|member| Batches::new(seed, member)).collect();
+    for step in 0..optimizer_steps {
+        let size = (settings.batch as usize).min(training.size());
+        let rows: Vec<i64> = orders.iter_mut().flat_map(|order| order.next(training.size(), size)).collect();
+        // Dropout draws from libtorch's generator: seeded for each step, a training that is repeated is the same.
+        tch::manual_seed(Random::stream(seed, &[members as u64, step.into()]).bits() as i64);
+        let loss = forecaster.losses(&training.rows(&rows), settings.dropout).sum(tch::Kind::Float);
+        let mut gradient = forecaster.weights().gradient(&loss);
+        if !clip_norm(&mut gradient, Some(LONGEST * (members as f64).sqrt())).is_finite() {
             return Err(LearnError::ForecastNotFinite { optimizer_step: step });
         }
-        let warm = (f64::from(step + 1) / f64::from(settings.warm_up.max(1))).min(1.0);
-        adam.step(&mut weights, &gradient, settings.learning_rate * warm, &rates);
-        if holds_out && (step + 1) % LOOK == 0 {
-            best.look(step + 1, value(&no_grad(|| member.loss(held_out))), &weights);
-            if step + 1 - best.step >= settings.patience {
+        let rate = learning_rate(settings, step);
+        let _ = no_grad(|| weights.g_mul_scalar_(1.0 - rate * settings.weight_decay));
+        adam.step(&mut weights, &gradient, rate, &rates);
+        if let Some(watched) = watched.as_ref().filter(|_| (step + 1) % LOOK == 0) {
+            best.look(step + 1, &*forecaster, &no_grad(|| forecaster.losses(watched, 0.0)));
+            if settings.patience.is_some_and(|patience| step + 1 - best.last() >= patience) {
                 break;
             }
         }
     }
-    if best.loss.is_finite() {
-        member.weights_mut().set(&best.weights);
+    if watched.is_some() && best.last() > 0 {
+        forecaster.weights_mut().set(&best.weights);
     }
+    let everything: Vec<i64> = (0..members).flat_map(|_| 0..training.size() as i64).collect();
     Ok(Fit {
         trajectories: training.size() as f64,
         held_out: held_out.size() as f64,
-        loss: value(&no_grad(|| member.loss(training))),
-        held_out_loss: best.loss,
-        optimizer_steps: f64::from(best.step),
+        loss: mean(to_vec(&no_grad(|| forecaster.losses(&training.rows(&everything), 0.0))).into_iter().map(f64::from)),
+        held_out_loss: mean(best.losses.iter().copied()),
+        optimizer_steps: mean(best.steps.iter().map(|step| f64::from(*step))),
+        outside: training.outside,
     })
 }
 
+/// Adam's learning rate at optimizer step `step`, from 0.
+fn learning_rate(settings: &WorldModelSettings, step: u32) -> f64 {
+    let warm_up = f64::from(settings.warm_up.max(1));
+    let done = f64::from(step + 1) / warm_up;
+    let falling = match settings.decay {
+        LearningRateDecay::Constant => 1.0,
+        LearningRateDecay::InverseSquareRoot => done.max(1.0).sqrt().recip(),
+    };
+    settings.learning_rate * done.min(1.0) * falling
+}
+
+fn mean(xs: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = xs.len();
+    xs.sum::<f64>() / n as f64
+}
+
+/// The best that each member has been.
 struct Best {
-    loss: f64,
-    step: u32,
+    losses: Vec<f64>,
+    steps: Vec<u32>,
+    /// Of all members, each at its best; (N).
     weights: Tensor,
 }
 
 impl Best {
-    fn look(&mut self, step: u32, loss: f64, weights: &Tensor) {
-        if loss < self.loss {
-            (self.loss, self.step) = (loss, step);
-            no_grad(|| self.weights.copy_(weights));
+    fn new(weights: &Tensor, members: usize) -> Self {
+        Self { losses: vec![f64::INFINITY; members], steps: vec![0; members], weights: no_grad(|| weights.copy()) }
+    }
+
+    fn look(&mut self, step: u32, forecaster: &dyn Forecaster, losses: &Tensor) {
+        for (member, loss) in to_vec(losses).into_iter().map(f64::from).enumerate() {
+            if loss < self.losses[member] {
+                (self.losses[member], self.steps[member]) = (loss, step);
+                forecaster.weights().keep_member(&self.weights, member);
+            }
         }
     }
-}
 
-fn value(loss: &Tensor) -> f64 {
-    f64::from(to_vec(loss)[0])
-}
-
-/// The next rows of a pass through `n` trajectories in random order.
-fn next_batch(order: &mut Vec<i64>, n: usize, batch: usize, random: &mut Random) -> Vec<i64> {
-    let batch = batch.min(n);
-    if order.len() < batch {
-        *order = random.shuffled(n).into_iter().map(|row| row as i64).collect();
+    /// Step at which a member gained last.
+    fn last(&self) -> u32 {
+        self.steps.iter().copied().max().unwrap_or_default()
     }
-    order.split_off(order.len() - batch)
+}
+
+/// Passes through all trajectories in random order, each member's its own.
+struct Batches {
+    random: Random,
+    order: Vec<i64>,
+}
+
+impl Batches {
+    fn new(seed: u64, member: u64) -> Self {
+        Self { random: Random::stream(seed, &[member]), order: Vec::new() }
+    }
+
+    /// The next `size` rows of a pass through `n`.
+    fn next(&mut self, n: usize, size: usize) -> Vec<i64> {
+        if self.order.len() < size {
+            self.order = self.random.shuffled(n).into_iter().map(|row| row as i64).collect();
+        }
+        self.order.split_off(self.order.len() - size)
+    }
 }

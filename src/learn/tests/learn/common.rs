@@ -1,4 +1,4 @@
-use learn::{Env, Ppo, rollout};
+use learn::{Env, Order, Ppo, rollout};
 use tasks::curves::{Curve, Quadratic};
 use tch::Device;
 use tuning::{Direction, Draw, Draws, Hyperparameter, Metric, Objective, Problem, Scale, Schedule, Stage, Trajectory};
@@ -52,14 +52,14 @@ impl Env for Bandit {
         vec![vec![0.0, 1.0]; draws.len()]
     }
 
-    fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
+    fn step(&mut self, running: &[usize], orders: &[Order]) -> Vec<Option<Vec<f64>>> {
         let mut step = |place: usize, values: &Vec<f64>| {
             let (score, last) = &mut self.trainings[place];
             *score += if values[0] > last[0] { 0.125 } else { 0.0 } + if values[1] < last[1] { 0.125 } else { 0.0 };
             last.clone_from(values);
             vec![*score, 1.0]
         };
-        running.iter().zip(hyperparameters).map(|(place, values)| Some(step(*place, values))).collect()
+        running.iter().zip(orders).map(|(place, order)| Some(step(*place, &order.hyperparameters))).collect()
     }
 }
 
@@ -97,13 +97,13 @@ impl Env for Curves {
         self.trainings.iter().map(Self::metrics).collect()
     }
 
-    fn step(&mut self, running: &[usize], hyperparameters: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
+    fn step(&mut self, running: &[usize], orders: &[Order]) -> Vec<Option<Vec<f64>>> {
         let mut step = |place: usize, values: &[f64]| {
             let curve = &mut self.trainings[place];
             curve.train(values[0]);
             (!curve.diverged()).then(|| Self::metrics(curve))
         };
-        running.iter().zip(hyperparameters).map(|(place, values)| step(*place, values)).collect()
+        running.iter().zip(orders).map(|(place, order)| step(*place, &order.hyperparameters)).collect()
     }
 }
 

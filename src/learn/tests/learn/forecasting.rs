@@ -1,4 +1,4 @@
-use learn::{Env, LearnError, Simulation, WorldModel, rollout};
+use learn::{Env, LearnError, Order, Simulation, WorldModel, rollout};
 use tch::Device;
 use tuning::{Draw, Outcome, Stage, Trajectory};
 use wire::settings::WorldModelSettings;
@@ -13,9 +13,12 @@ fn settings() -> WorldModelSettings {
         d_model: 32,
         d_ff: 64,
         layers: 1,
-        optimizer_steps: 3000,
+        first_optimizer_steps: 3000,
+        patience: Some(400),
         learning_rate: 3e-3,
-        ..WorldModelSettings::default()
+        // Its draws are those of the whole process, where tests run side by side.
+        dropout: 0.0,
+        ..WorldModelSettings::ours()
     }
 }
 
@@ -37,12 +40,13 @@ fn curves_of(stage: Stage, n: u32) -> Vec<Trajectory> {
 
 /// A whole simulated training at each of these draws under the same learning rates.
 fn simulated(model: &WorldModel, starts: &[Trajectory], draws: &[Draw], rates: &[f64]) -> Vec<Vec<Option<Vec<f64>>>> {
-    let mut simulation = Simulation::new(model, starts);
+    let starts: Vec<&Trajectory> = starts.iter().collect();
+    let mut simulation = Simulation::new(model, &starts);
     let mut curves: Vec<Vec<Option<Vec<f64>>>> = simulation.reset(draws).into_iter().map(|m| vec![Some(m)]).collect();
     for rate in rates {
         let running: Vec<usize> = (0..draws.len()).filter(|place| curves[*place].last().unwrap().is_some()).collect();
-        let values = vec![vec![*rate]; running.len()];
-        for (place, metrics) in running.iter().zip(simulation.step(&running, &values)) {
+        let orders = vec![Order { actions: vec![3], hyperparameters: vec![*rate] }; running.len()];
+        for (place, metrics) in running.iter().zip(simulation.step(&running, &orders)) {
             curves[*place].push(metrics);
         }
     }
@@ -57,7 +61,7 @@ fn draws(n: u32) -> Vec<Draw> {
 fn training_gains_on_what_is_held_out_and_the_same_seed_gives_the_same_bits() {
     let curves = curves(64);
     let fit = |steps| {
-        let settings = WorldModelSettings { optimizer_steps: steps, ..settings() };
+        let settings = WorldModelSettings { first_optimizer_steps: steps, ..settings() };
         WorldModel::new(quadratic_problem(20), &settings, 1, Device::Cpu).unwrap().fit(&curves).unwrap()
     };
     let (short, long) = (fit(50), fit(600));
@@ -117,10 +121,11 @@ fn a_policy_learned_in_simulation_is_better_in_reality_than_the_one_that_gathere
     let mut ppo = learner(&problem, &ppo_settings, 1);
     let mean = |trajectories: &[Trajectory]| trajectories.iter().map(score).sum::<f64>() / trajectories.len() as f64;
     let before = mean(&gather(&ppo, &problem, &mut Curves::new(), Stage::Final, 128));
+    let starts: Vec<&Trajectory> = curves.iter().collect();
     for epoch in 1..=20 {
         let draws: Vec<Draw> =
             draws(64).into_iter().map(|draw| Draw { seed: draw.seed + 1000 * epoch, ..draw }).collect();
-        let mut simulation = Simulation::new(&model, &curves);
+        let mut simulation = Simulation::new(&model, &starts);
         let simulated = rollout(ppo.policy(), ppo_settings.inputs, &problem, &mut simulation, &draws, epoch);
         ppo.learn(epoch, &simulated).unwrap();
     }

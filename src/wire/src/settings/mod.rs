@@ -1,7 +1,13 @@
 //! What a policy learner is started with: the experiment's settings, every preset and default resolved.
 
+mod simple;
+mod world_model;
+
 use serde::{Deserialize, Serialize};
 use tuning::{Inputs, Problem, Recipe, RecipeSpace};
+
+pub use simple::SimpleSettings;
+pub use world_model::{Draws, LearningRateDecay, Order, Output, Precision, WorldModelSettings};
 
 /// What a policy learner is started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +35,8 @@ pub struct LearnerConfig {
 pub enum Algorithm {
     /// A network learned by PPO.
     Ppo(PpoSettings),
+    /// A network learned by PPO in trainings that a world model makes up.
+    Simple(SimpleSettings),
     /// One recipe, never changed.
     Fixed(Recipe),
     /// The best of many recipes.
@@ -111,55 +119,6 @@ pub struct PpoSettings {
     pub gae_lambda: f64,
     /// What advantages are normalised over.
     pub advantages: Advantages,
-}
-
-/// Settings of a world model, all resolved.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WorldModelSettings {
-    /// Forecasters of the ensemble; each simulated trajectory is the work of one.
-    pub members: usize,
-    /// Gaussians in the mixture over what comes next.
-    pub components: usize,
-    /// Width D of the Transformer.
-    pub d_model: usize,
-    /// Inner width F of its feed-forward layers.
-    pub d_ff: usize,
-    /// Decoder blocks.
-    pub layers: usize,
-    /// Attention heads; divides D.
-    pub heads: usize,
-    /// Adam's learning rate.
-    pub learning_rate: f64,
-    /// Optimizer steps in which the learning rate rises to it.
-    pub warm_up: u32,
-    /// Trajectories of a batch.
-    pub batch: u32,
-    /// Most optimizer steps of one training.
-    pub optimizer_steps: u32,
-    /// Share of the trajectories that is held out.
-    pub held_out: f64,
-    /// Optimizer steps without a gain on those after which training ends.
-    pub patience: u32,
-}
-
-impl Default for WorldModelSettings {
-    fn default() -> Self {
-        Self {
-            members: 4,
-            components: 4,
-            d_model: 64,
-            d_ff: 128,
-            layers: 2,
-            heads: 2,
-            learning_rate: 1e-3,
-            warm_up: 100,
-            batch: 32,
-            optimizer_steps: 4000,
-            held_out: 0.125,
-            patience: 400,
-        }
-    }
 }
 
 /// What advantages are normalised over (mean 0, standard deviation 1); padding never counts.

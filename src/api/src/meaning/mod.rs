@@ -1,5 +1,7 @@
 //! What a valid spec means: presets and defaults resolved, in the words of [`tuning`] and [`wire`].
 
+mod simple;
+
 use std::collections::BTreeMap;
 
 use tuning::{Decay, Direction, Draws, Hyperparameter, Inputs, Metric, Objective, Problem, Recipe, RecipeSpace};
@@ -35,6 +37,7 @@ pub fn draws(spec: &TuningExperimentSpec, final_evaluation: bool) -> Draws {
     let task = |task: &TaskSpec| Task { name: task.name.clone(), weight: task.weight, initial: task.initial.clone() };
     let group = match algorithm(spec) {
         Algorithm::Ppo(settings) if !final_evaluation => settings.group,
+        Algorithm::Simple(settings) if !final_evaluation => settings.ppo.group,
         _ => 1,
     };
     Draws { seed: spec.seed, tasks: tasks(spec, final_evaluation).iter().map(task).collect(), group }
@@ -72,9 +75,12 @@ pub fn launch(spec: &TuningExperimentSpec, task: Option<&TaskSpec>) -> Launch {
 /// # Panics
 /// If validation would have refused the algorithm.
 pub fn algorithm(spec: &TuningExperimentSpec) -> Algorithm {
-    let AlgorithmSpec { ppo, fixed, search, random: _, policy } = &spec.algorithm;
+    let AlgorithmSpec { simple, ppo, fixed, search, random: _, policy } = &spec.algorithm;
+    if let Some(simple) = simple {
+        return Algorithm::Simple(simple::settings(simple, is_distribution(spec)));
+    }
     match (ppo, fixed, search, policy) {
-        (Some(ppo), ..) => Algorithm::Ppo(ppo_settings(ppo, is_distribution(spec))),
+        (Some(ppo), ..) => Algorithm::Ppo(ppo_settings(ppo, preset(ppo.preset), is_distribution(spec))),
         (_, Some(fixed), ..) => Algorithm::Fixed(recipe(fixed, &spec.hyperparameters)),
         (_, _, Some(search), _) => Algorithm::Search(search_settings(search, &spec.hyperparameters)),
         (_, _, _, Some(policy)) => Algorithm::Frozen(policy.from.path.clone()),
@@ -84,8 +90,9 @@ pub fn algorithm(spec: &TuningExperimentSpec) -> Algorithm {
 
 /// The field of `spec.algorithm` that is set.
 pub fn algorithm_name(spec: &TuningExperimentSpec) -> &'static str {
-    let AlgorithmSpec { ppo, fixed, search, random, policy } = &spec.algorithm;
+    let AlgorithmSpec { simple, ppo, fixed, search, random, policy } = &spec.algorithm;
     let set = [
+        ("simple", simple.is_some()),
         ("ppo", ppo.is_some()),
         ("fixed", fixed.is_some()),
         ("search", search.is_some()),
@@ -99,6 +106,7 @@ pub fn algorithm_name(spec: &TuningExperimentSpec) -> &'static str {
 pub fn epoch_sizes(algorithm: &Algorithm) -> Vec<u32> {
     match algorithm {
         Algorithm::Ppo(settings) => vec![settings.trajectories_per_epoch; settings.epochs as usize],
+        Algorithm::Simple(settings) => vec![settings.trajectories_per_epoch; settings.epochs as usize],
         Algorithm::Search(SearchSettings { candidates, finalists: 0, .. }) => vec![*candidates],
         Algorithm::Search(settings) => vec![settings.candidates, settings.finalists * settings.trials],
         Algorithm::Fixed(_) | Algorithm::Random | Algorithm::Frozen(_) => Vec::new(),
@@ -186,11 +194,14 @@ fn search_settings(spec: &SearchSpec, hyperparameters: &[HyperparameterSpec]) ->
     }
 }
 
-fn ppo_settings(spec: &PpoSpec, distribution: bool) -> PpoSettings {
-    let preset = match spec.preset {
+fn preset(spec: PresetSpec) -> Preset {
+    match spec {
         PresetSpec::Default => Preset::Default,
         PresetSpec::Talk => Preset::Talk,
-    };
+    }
+}
+
+fn ppo_settings(spec: &PpoSpec, preset: Preset, distribution: bool) -> PpoSettings {
     let base = PpoSettings::of(preset, distribution);
     let network = spec.network.clone().unwrap_or_default();
     let size = |set: Option<u32>, base: usize| set.map_or(base, |set| set as usize);

@@ -1,0 +1,61 @@
+//! Settings of SimPLe, all resolved.
+
+use serde::{Deserialize, Serialize};
+use tuning::Inputs;
+
+use super::{PpoSettings, Preset, WorldModelSettings};
+
+/// Settings of SimPLe (Kaiser et al. 2019; the talk), all resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SimpleSettings {
+    /// Where the other values came from.
+    pub preset: Preset,
+    /// Epochs to learn from.
+    pub epochs: u32,
+    /// Real trajectories of an epoch.
+    pub trajectories_per_epoch: u32,
+    /// Simulated epochs after each.
+    pub simulated_epochs: u32,
+    /// Trajectories of a simulated epoch (B).
+    pub simulated_trajectories: u32,
+    /// Whether each epoch's policy is learned from scratch, or goes on from the one before.
+    pub fresh_policy: bool,
+    /// Whether the policy first learns from the real trajectories, as the original code does.
+    pub real_epoch: bool,
+    /// The world model.
+    pub world_model: WorldModelSettings,
+    /// PPO; its own epochs and trajectories do not count.
+    pub ppo: PpoSettings,
+}
+
+impl SimpleSettings {
+    /// The values of `preset`, for one training problem or a `distribution` of them (tasks or starting ranges).
+    pub fn of(preset: Preset, distribution: bool) -> Self {
+        let ppo = PpoSettings::of(preset, distribution);
+        match preset {
+            Preset::Talk => Self {
+                preset,
+                epochs: 10,
+                trajectories_per_epoch: 128,
+                simulated_epochs: 50,
+                simulated_trajectories: 128,
+                fresh_policy: false,
+                real_epoch: true,
+                world_model: WorldModelSettings::talk(),
+                ppo: PpoSettings { inputs: Inputs::TALK, ..ppo },
+            },
+            Preset::Default => Self {
+                preset,
+                epochs: 4,
+                trajectories_per_epoch: 32,
+                simulated_epochs: 50,
+                simulated_trajectories: 128,
+                fresh_policy: true,
+                real_epoch: false,
+                world_model: WorldModelSettings::ours(),
+                ppo,
+            },
+        }
+    }
+}

@@ -129,7 +129,7 @@ pub struct WorldModelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub heads: Option<u32>,
-    /// Share of what a decoder block adds that is left out in training. Default: 0.1. Immutable.
+    /// Share of what a decoder block adds that is left out in training. Default: 0, 0.1. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 0.9))]
     pub dropout: Option<f64>,

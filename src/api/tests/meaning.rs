@@ -5,9 +5,9 @@ use std::path::Path;
 
 use api::meaning::{algorithm, draws, epoch_sizes, launch, mode, policy_updates, problem, tasks};
 use api::{TuningExperimentSpec, validate};
-use tuning::{Decay, Inputs, Schedule, Stage};
+use tuning::{Decay, Inputs, Schedule, Stage, SymbolCode};
 use wire::agent::{Mode, PolicyUpdates};
-use wire::settings::{Advantages, Algorithm, PpoSettings, Preset};
+use wire::settings::{Advantages, Algorithm, Order, Output, PpoSettings, Preset, SimpleSettings};
 
 const BASE: &str = include_str!("base.yaml");
 const PPO: &str = "ppo: {}";
@@ -271,4 +271,36 @@ fn fields_that_are_not_ours_are_passed_on() {
     let spec = spec("- {name: trainer,", "- {name: trainer, resources: {limits: {nvidia.com/gpu: 1}},");
     let template = serde_json::to_value(&spec.trajectory.template).unwrap();
     assert_eq!(template["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"], 1);
+}
+
+fn simple(to: &str) -> SimpleSettings {
+    match algorithm(&spec(PPO, to)) {
+        Algorithm::Simple(settings) => settings,
+        other => panic!("expected simple, got {other:?}"),
+    }
+}
+
+#[test]
+fn simple_without_fields_is_its_preset() {
+    let within = |settings: SimpleSettings| {
+        let SimpleSettings { simulated_epochs: epochs, simulated_trajectories: trajectories_per_epoch, .. } = settings;
+        SimpleSettings { ppo: PpoSettings { epochs, trajectories_per_epoch, ..settings.ppo }, ..settings }
+    };
+    assert_eq!(simple("simple: {}"), within(SimpleSettings::of(Preset::Default, false)));
+    assert_eq!(simple("simple: {preset: talk}"), within(SimpleSettings::of(Preset::Talk, false)));
+    assert_eq!(epoch_sizes(&Algorithm::Simple(simple("simple: {epochs: 3, trajectoriesPerEpoch: 5}"))), [5, 5, 5]);
+}
+
+#[test]
+fn every_part_of_simple_can_be_set_alone() {
+    let buckets = simple("simple: {worldModel: {output: Buckets, buckets: 7, order: InSequence, patience: 0}}");
+    assert_eq!(buckets.world_model.output, Output::Buckets { buckets: 7, order: Order::InSequence });
+    assert_eq!((buckets.world_model.patience, buckets.world_model.members), (None, 4));
+    let symbols = simple("simple: {worldModel: {output: Symbols, vocabulary: 8, window: 64}}").world_model.output;
+    let code = SymbolCode { vocabulary: 8, ..SymbolCode::OURS };
+    let draws = wire::settings::Draws::Metrics;
+    assert_eq!(symbols, Output::Symbols { code, significance_decay: 0.8, window: Some(64), draws });
+    let others = simple("simple: {freshPolicy: false, realEpoch: true, ppo: {learningRate: 0.003}}");
+    assert!(!others.fresh_policy && others.real_epoch);
+    assert_eq!((others.ppo.learning_rate, others.ppo.final_learning_rate), (0.003, 0.003));
 }

@@ -44,6 +44,22 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
     ("scale: Log}", "scale: Log, weight: 1}", "spec.metrics[0].weight: unknown field"),
     (END, "  surplus: 1\n  algorithm:", "spec.surplus: unknown field"),
+    (
+        PPO,
+        "simple: {ppo: {epochs: 3}}",
+        "spec.algorithm.simple.ppo: epochs and trajectoriesPerEpoch of ppo: expected none, since PPO learns in simulatedEpochs of simulatedTrajectories",
+    ),
+    (
+        PPO,
+        "simple: {ppo: {preset: talk}}",
+        "spec.algorithm.simple.ppo.preset: preset of ppo: expected none, since that of simple counts",
+    ),
+    (
+        PPO,
+        "simple: {preset: talk, worldModel: {heads: 3}}",
+        "spec.algorithm.simple.worldModel.heads: heads is 3: expected a divisor of dModel, which is 256",
+    ),
+    (PPO, "simple: {epoch: 3}", "spec.algorithm.simple.epoch: unknown field: did you mean \"epochs\"?"),
     (PPO, "ppo: {epoch: 3}", "spec.algorithm.ppo.epoch: unknown field: did you mean \"epochs\"?"),
     ("  objective: {metric: accuracy}\n", "", "spec.objective: Required value"),
     (
@@ -183,8 +199,8 @@ const TABLE: &[(&str, &str, &str)] = &[
         "spec.finalEvaluation.tasks: initial of a task: expected names of hyperparameters, and values from their min to their max",
     ),
     // Algorithms
-    (PPO, "{}", "spec.algorithm: expected exactly one of ppo, fixed, search, random and policy"),
-    (PPO, "ppo: {}\n    random: {}", "spec.algorithm: expected exactly one of ppo, fixed, search, random and policy"),
+    (PPO, "{}", "spec.algorithm: expected exactly one of simple, ppo, fixed, search, random and policy"),
+    (PPO, "ppo: {}\n    random: {}", "spec.algorithm: expected exactly one of simple, ppo, fixed, search, random and policy"),
     (
         PPO,
         "ppo: {preset: Talk}",

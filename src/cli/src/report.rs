@@ -3,6 +3,7 @@
 mod page;
 mod pictures;
 mod table;
+mod world_model;
 
 use std::path::PathBuf;
 

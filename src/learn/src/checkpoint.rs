@@ -3,13 +3,14 @@
 //! A part of it has a prefix of its own. Of a policy, tensors are its weights by name, and Adam's moments as `mean.NAME`
 //! and `square.NAME`; of a world model, its weights by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, serialize};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::{Device, Tensor};
 use tuning::Problem;
 use wire::artifact::Continuous;
@@ -20,8 +21,8 @@ use crate::ppo::shape;
 use crate::{LearnError, Ppo};
 
 /// Version of the checkpoints written here; others are refused.
-const FORMAT: u32 = 1;
-/// Key in the safetensors metadata under which a part's plain data stand as JSON, behind the part's prefix.
+const FORMAT: u32 = 2;
+/// Key in the safetensors metadata under which the plain data of all parts stand as JSON, by prefix.
 const METADATA_KEY: &str = "trainpilot.checkpoint";
 
 /// Why a checkpoint cannot be resumed from.
@@ -60,14 +61,14 @@ pub enum CheckpointError {
 #[derive(Default)]
 pub(crate) struct Writer {
     tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
-    metadata: HashMap<String, String>,
+    parts: BTreeMap<String, Value>,
 }
 
 impl Writer {
     /// Adds the plain data of the part `prefix`.
     pub fn data(&mut self, prefix: &str, data: &impl Serialize) {
-        let json = serde_json::to_string(data).expect("plain data always serialises");
-        self.metadata.insert(format!("{prefix}{METADATA_KEY}"), json);
+        let data = serde_json::to_value(data).expect("plain data always serialises");
+        self.parts.insert(prefix.to_owned(), data);
     }
 
     /// Adds `values` (N), one for each of `weights`, under their names behind `prefix`.
@@ -82,30 +83,32 @@ impl Writer {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
             (name, view.expect("as many bytes as the shape asks for"))
         });
-        // A single entry keeps its bytes; several have no order of their own.
-        let metadata = self.metadata.into_iter().collect();
-        serialize(views, Some(metadata)).expect("names are distinct and sizes fit")
+        // In one entry: several would have no order of their own.
+        let json = serde_json::to_string(&self.parts).expect("plain data always serialises");
+        serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), json)])))
+            .expect("names are distinct and sizes fit")
     }
 }
 
 /// A checkpoint while it is read.
 pub(crate) struct Reader<'a> {
     tensors: SafeTensors<'a>,
-    metadata: HashMap<String, String>,
+    parts: BTreeMap<String, Value>,
 }
 
 impl<'a> Reader<'a> {
     pub fn open(checkpoint: &'a [u8]) -> Result<Self, CheckpointError> {
         let (_, metadata) = SafeTensors::read_metadata(checkpoint).map_err(CheckpointError::File)?;
-        let metadata = metadata.metadata().clone().unwrap_or_default();
+        let json = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
+        let parts = serde_json::from_str(json.ok_or(CheckpointError::Foreign)?).map_err(CheckpointError::Metadata)?;
         let tensors = SafeTensors::deserialize(checkpoint).map_err(CheckpointError::File)?;
-        Ok(Self { tensors, metadata })
+        Ok(Self { tensors, parts })
     }
 
     /// The plain data of the part `prefix`.
     pub fn data<T: DeserializeOwned>(&self, prefix: &str) -> Result<T, CheckpointError> {
-        let json = self.metadata.get(&format!("{prefix}{METADATA_KEY}")).ok_or(CheckpointError::Foreign)?;
-        serde_json::from_str(json).map_err(CheckpointError::Metadata)
+        let part = self.parts.get(prefix).ok_or(CheckpointError::Foreign)?;
+        serde_json::from_value(part.clone()).map_err(CheckpointError::Metadata)
     }
 
     /// The tensors of the names of `weights` behind `prefix`, one after the other; (N).

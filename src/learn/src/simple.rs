@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Device;
 use tuning::{Draw, Draws, Problem, Random, Stage, Trajectory};
+use wire::learner::ForecastScores;
 use wire::settings::SimpleSettings;
 
 use crate::checkpoint::{Reader, Writer};
@@ -52,6 +53,8 @@ pub enum Stand {
 pub struct SimpleFigures {
     /// Of the world model's training; none where it failed and the one before goes on.
     pub fit: Option<Fit>,
+    /// How well it forecasts what it was not trained on; none where nothing is held out.
+    pub scores: Option<ForecastScores>,
     /// Of the last simulated epoch; none where there is no world model to simulate with.
     pub simulated: Option<Figures>,
     /// Mean objective at the end of the trajectories of the last simulated epoch.
@@ -100,6 +103,7 @@ impl Simple {
         let world_model_seconds = begin.elapsed().as_secs_f64();
         let mut figures = SimpleFigures {
             fit,
+            scores: None,
             simulated: None,
             simulated_objective: None,
             clipped_share: 0.0,
@@ -107,6 +111,7 @@ impl Simple {
             simulated_seconds: 0.0,
         };
         if self.model.fits() > 0 {
+            figures.scores = self.model.evaluate(known);
             let begin = std::time::Instant::now();
             self.simulate(epoch, known, &mut figures, tell)?;
             figures.simulated_seconds = begin.elapsed().as_secs_f64();

@@ -11,12 +11,12 @@ use dataset::{Dataset, Record, Spool};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tuning::Trajectory;
-use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
+use wire::learner::{EpochOrder, EpochState, ForecastScores, LearnerPhase, LearnerState, Steps, Stored};
 use wire::settings::LearnerConfig;
 
 use crate::publish::{Published, publish};
 use crate::summary::{env_steps, summary};
-use crate::{LearnedEpoch, LearnerError, Storage, Strategy};
+use crate::{Learned, LearnedEpoch, LearnerError, Storage, Strategy};
 
 /// Pause before a commit that failed (disk full, storage away) is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -148,6 +148,11 @@ impl Learner {
         self.progress().learned.last().map(|epoch| epoch.figures.clone()).unwrap_or_default()
     }
 
+    /// How good the forecasts of the last learned epoch's world model are, where there is one.
+    pub fn forecasts(&self) -> Option<ForecastScores> {
+        self.progress().learned.iter().rev().find_map(|epoch| epoch.forecasts.clone())
+    }
+
     /// The newest policy, and every later one.
     pub fn policies(&self) -> watch::Receiver<Published> {
         self.published.subscribe()
@@ -216,18 +221,19 @@ impl Learner {
         self.insist(|| Ok(runtime.block_on(self.dataset.commit(epoch, final_evaluation, trajectories)).map(drop)?));
         let committed = committing.elapsed();
         let learning = Instant::now();
-        let mut figures = BTreeMap::new();
+        let mut gave = Learned::default();
         if !final_evaluation && strategy.learns() {
-            figures = self.learn_or_refuse(epoch, known, count, strategy)?;
+            gave = self.learn_or_refuse(epoch, known, count, strategy)?;
             let seconds = [("gathering", gathered), ("committing", committed), ("learning", learning.elapsed())];
-            figures.extend(seconds.map(|(name, time)| (format!("seconds_{name}"), time.as_secs_f64())));
+            gave.figures.extend(seconds.map(|(name, time)| (format!("seconds_{name}"), time.as_secs_f64())));
             self.insist(|| self.storage.save_checkpoint(epoch, &strategy.save()));
         }
         let version = self.published.borrow().version;
         let summary = summary(&self.config.problem, epoch, trajectories, version);
         let env_steps = env_steps(trajectories);
         let rows = trajectories.iter().map(|trajectory| trajectory.steps.len() as u64).sum();
-        self.close(LearnedEpoch { final_evaluation, summary, env_steps, rows, figures }, strategy);
+        let Learned { figures, forecasts } = gave;
+        self.close(LearnedEpoch { final_evaluation, summary, env_steps, rows, figures, forecasts }, strategy);
         Ok(())
     }
 
@@ -238,17 +244,17 @@ impl Learner {
         known: &[Trajectory],
         count: usize,
         strategy: &mut Strategy,
-    ) -> Result<BTreeMap<String, f64>, LearnerError> {
+    ) -> Result<Learned, LearnerError> {
         let before = strategy.save();
         let tell = |doing| self.progress().doing = Some(doing);
         let learned = strategy.learn(epoch, &self.config.problem, known, count, &tell);
         self.progress().doing = None;
         match learned {
-            Ok(figures) => Ok(figures),
+            Ok(learned) => Ok(learned),
             Err(LearnerError::Learn(error)) => {
                 tracing::error!(epoch, %error, "learning failed: the policy stays as it was");
                 strategy.restore(&before)?;
-                Ok(BTreeMap::from([("refused".to_owned(), 1.0)]))
+                Ok(BTreeMap::from([("refused".to_owned(), 1.0)]).into())
             }
             Err(error) => Err(error),
         }

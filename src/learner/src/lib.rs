@@ -18,4 +18,4 @@ pub use error::LearnerError;
 pub use learner::Learner;
 pub use publish::Published;
 pub use storage::{LearnedEpoch, Storage};
-pub use strategy::Strategy;
+pub use strategy::{Learned, Strategy};

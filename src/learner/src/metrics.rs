@@ -1,6 +1,7 @@
 //! What Prometheus sees of a learner.
 
-use prometheus::{Encoder, Gauge, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
+use wire::learner::ForecastScores;
 
 use crate::Learner;
 
@@ -30,8 +31,43 @@ pub fn render(learner: &Learner) -> String {
     for (name, value) in learner.figures() {
         add(&name, "Figure of the last learned epoch.", value);
     }
+    if let Some(forecasts) = learner.forecasts() {
+        register_forecasts(&registry, &forecasts);
+    }
     let mut text = Vec::new();
     let encoded = TextEncoder::new().encode(&registry.gather(), &mut text);
     encoded.expect("writing to memory does not fail");
     String::from_utf8(text).expect("the encoder writes UTF-8")
+}
+
+/// How good a world model's forecasts are, as gauges `trainpilot_learner_forecast_…`.
+fn register_forecasts(registry: &Registry, scores: &ForecastScores) {
+    let name = |name: &str| format!("trainpilot_learner_forecast_{name}");
+    let whole = [
+        ("coverage", "Share of measured values within the middle 80 % of their forecasts.", Some(scores.coverage)),
+        ("bias", "Mean forecast objective at the end, less the real one.", Some(scores.bias)),
+        ("rank_correlation", "Kendall's tau of forecast and real objective.", scores.rank_correlation),
+    ];
+    for (word, help, value) in whole {
+        let gauge = Gauge::new(name(word), help).expect("names are made of letters and underscores");
+        gauge.set(value.unwrap_or(f64::NAN));
+        let _ = registry.register(Box::new(gauge));
+    }
+    let each = [
+        ("crps", "Continuous ranked probability score of forecasts from the start."),
+        ("last_value_crps", "The same of a forecast that nothing changes."),
+        ("squared_error", "Squared error of the mean forecast from the start."),
+        ("last_value_squared_error", "The same of a forecast that nothing changes."),
+    ];
+    for (place, (word, help)) in each.into_iter().enumerate() {
+        let gauges = GaugeVec::new(Opts::new(name(word), help), &["metric", "env_steps"]);
+        let gauges = gauges.expect("names are made of letters and underscores");
+        for metric in &scores.metrics {
+            for h in &metric.horizons {
+                let value = [h.crps, h.last_value_crps, h.squared_error, h.last_value_squared_error][place];
+                gauges.with_label_values(&[metric.metric.as_str(), &h.env_steps.to_string()]).set(value);
+            }
+        }
+        let _ = registry.register(Box::new(gauges));
+    }
 }

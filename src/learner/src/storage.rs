@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wire::learner::EpochSummary;
+use wire::learner::{EpochSummary, ForecastScores};
 
 use crate::LearnerError;
 
@@ -25,6 +25,9 @@ pub struct LearnedEpoch {
     pub rows: u64,
     /// What learning gave, by name: loss terms, KL, seconds of each phase; empty where nothing is learned.
     pub figures: BTreeMap<String, f64>,
+    /// How good the world model's forecasts are, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecasts: Option<ForecastScores>,
 }
 
 /// The folder of one learner, held by one process at a time.

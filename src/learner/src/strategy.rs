@@ -7,6 +7,7 @@ use learn::{Ppo, Simple, SimpleFigures, Stand};
 use tch::Device;
 use tuning::{Random, Recipe, Trajectory};
 use wire::artifact::{self, Policy, Tensor};
+use wire::learner::ForecastScores;
 use wire::settings::{Algorithm, LearnerConfig};
 
 use crate::LearnerError;
@@ -14,6 +15,21 @@ use crate::search::Search;
 
 /// Keeps the draws of a learner apart from all others under the same seed.
 const LEARNER: u64 = 5;
+
+/// What learning from an epoch gave.
+#[derive(Clone, Debug, Default)]
+pub struct Learned {
+    /// Loss terms, KL, …, by name.
+    pub figures: BTreeMap<String, f64>,
+    /// How good the world model's forecasts are, where there is one.
+    pub forecasts: Option<ForecastScores>,
+}
+
+impl From<BTreeMap<String, f64>> for Learned {
+    fn from(figures: BTreeMap<String, f64>) -> Self {
+        Self { figures, forecasts: None }
+    }
+}
 
 /// What a learner learns with.
 pub enum Strategy {
@@ -82,20 +98,20 @@ impl Strategy {
         known: &[Trajectory],
         gathered: usize,
         tell: &dyn Fn(String),
-    ) -> Result<BTreeMap<String, f64>, LearnerError> {
+    ) -> Result<Learned, LearnerError> {
         let trajectories = &known[known.len() - gathered..];
-        match self {
-            Self::Ppo(ppo) => Ok(named(&ppo.learn(epoch, trajectories)?)),
+        Ok(match self {
+            Self::Ppo(ppo) => named(&ppo.learn(epoch, trajectories)?).into(),
             Self::Simple(simple) => {
                 let figures = simple.learn(epoch, known, gathered, &|stand| tell(in_words(stand)))?;
-                Ok(of_simple(&figures))
+                Learned { figures: of_simple(&figures), forecasts: figures.scores }
             }
             Self::Search(search) => {
                 search.learn(epoch, problem, trajectories);
-                Ok(BTreeMap::from([("recipes_left".to_owned(), search.recipes().len() as f64)]))
+                BTreeMap::from([("recipes_left".to_owned(), search.recipes().len() as f64)]).into()
             }
-            Self::Still(..) => Ok(BTreeMap::new()),
-        }
+            Self::Still(..) => Learned::default(),
+        })
     }
 
     /// Whether it learns from the trajectories of earlier epochs too.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use common::{T, config, open, order, ppo, problem, steps};
+use common::{T, config, open, order, ppo, problem, simple, steps};
 use learner::{LearnerError, Storage, Strategy};
 use tch::Device;
 use tokio::runtime::Runtime;
@@ -83,11 +83,36 @@ fn prometheus_sees_what_was_learned_from_how_much_and_in_what_time() {
 }
 
 #[test]
+fn prometheus_sees_how_good_the_world_model_is() {
+    let folder = tempfile::tempdir().unwrap();
+    gather(&config(simple()), folder.path(), 1..=3);
+    let (learner, _) = open(&config(simple()), folder.path());
+    let text = learner::metrics::render(&learner);
+    for line in [
+        "trainpilot_learner_forecast_coverage ",
+        r#"trainpilot_learner_forecast_crps{env_steps="1",metric="accuracy"} "#,
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+    let learned: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("learned/epoch-000002.json")).unwrap()).unwrap();
+    assert_eq!(learned["figures"]["world_model_trajectories"], 4.0, "two of three in each epoch");
+    assert_eq!(learned["forecasts"]["trajectories"], 2);
+    assert!(learned["figures"]["simulated_objective"].is_number() && learned["figures"]["refused"].is_null());
+}
+
+#[test]
 fn a_learner_that_was_stopped_between_epochs_goes_on_with_identical_numbers() {
+    for algorithm in [ppo(), simple()] {
+        goes_on_between_epochs(&config(algorithm));
+    }
+}
+
+fn goes_on_between_epochs(config: &LearnerConfig) {
     let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    gather(&config(ppo()), whole.path(), 1..=3);
+    gather(config, whole.path(), 1..=3);
     // A second learner opens a copy of what a killed one left: the lock of the first is still held.
-    gather(&config(ppo()), stopped.path(), 1..=1);
+    gather(config, stopped.path(), 1..=1);
     let copy = tempfile::tempdir().unwrap();
     for kind in ["checkpoints", "policies", "learned", "segments"] {
         fs::create_dir(copy.path().join(kind)).unwrap();
@@ -95,15 +120,21 @@ fn a_learner_that_was_stopped_between_epochs_goes_on_with_identical_numbers() {
             fs::write(copy.path().join(kind).join(name), bytes).unwrap();
         }
     }
-    gather(&config(ppo()), copy.path(), 2..=3);
+    gather(config, copy.path(), 2..=3);
     assert_eq!(files(whole.path(), "policies"), files(copy.path(), "policies"));
     assert_eq!(files(whole.path(), "checkpoints"), files(copy.path(), "checkpoints"));
 }
 
 #[test]
 fn a_learner_that_died_after_any_write_of_an_epoch_repeats_it_to_the_bit() {
+    for algorithm in [ppo(), simple()] {
+        dies_after_any_write(&config(algorithm));
+    }
+}
+
+fn dies_after_any_write(config: &LearnerConfig) {
     let whole = tempfile::tempdir().unwrap();
-    gather(&config(ppo()), whole.path(), 1..=3);
+    gather(config, whole.path(), 1..=3);
     // What is there when it dies: the segment, the checkpoint, the policy, each without what follows.
     for kept in [&["segments"][..], &["segments", "checkpoints"], &["segments", "checkpoints", "policies"]] {
         let died = tempfile::tempdir().unwrap();
@@ -113,7 +144,7 @@ fn a_learner_that_died_after_any_write_of_an_epoch_repeats_it_to_the_bit() {
                 fs::write(died.path().join(kind).join(name), bytes).unwrap();
             }
         }
-        gather(&config(ppo()), died.path(), 1..=3);
+        gather(config, died.path(), 1..=3);
         assert_eq!(files(whole.path(), "policies"), files(died.path(), "policies"), "{kept:?}");
         assert_eq!(files(whole.path(), "learned").len(), 3);
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use plotters::style::RGBColor;
 
 use super::pictures::{self, FirstAndLast};
-use super::table;
+use super::{table, world_model};
 use crate::picture::{COLORS, GREY, INK, Picture};
 use crate::results::figures::{FinalFigures, MetricFigures, Report};
 use crate::results::run::Run;
@@ -21,6 +21,7 @@ pub(super) fn page(run: &Run, report: &Report) -> anyhow::Result<String> {
         final_evaluation(run, report),
         objective(run)?,
         over_the_trajectory(run)?,
+        world_model::chapter(run)?,
         diagnostics(run)?,
         cost(report),
         trajectories(run),
@@ -160,7 +161,7 @@ fn objective(run: &Run) -> anyhow::Result<String> {
 }
 
 /// Colour and name of each repetition.
-fn repetitions(run: &Run) -> Vec<(RGBColor, String)> {
+pub(super) fn repetitions(run: &Run) -> Vec<(RGBColor, String)> {
     let name = |(place, r): (usize, &crate::results::run::Repetition)| {
         (pictures::color(place), format!("repetition {}", r.repetition))
     };
@@ -192,7 +193,12 @@ fn diagnostics(run: &Run) -> anyhow::Result<String> {
     section("Learning", "What each epoch's learning gave.", &pictures, &repetitions(run))
 }
 
-fn section(title: &str, text: &str, pictures: &[Picture], legend: &[(RGBColor, String)]) -> anyhow::Result<String> {
+pub(super) fn section(
+    title: &str,
+    text: &str,
+    pictures: &[Picture],
+    legend: &[(RGBColor, String)],
+) -> anyhow::Result<String> {
     let drawn: Vec<String> = pictures.iter().map(Picture::svg).collect::<anyhow::Result<_>>()?;
     let item = |(color, name): &(RGBColor, String)| {
         let RGBColor(r, g, b) = *color;

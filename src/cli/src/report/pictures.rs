@@ -12,8 +12,8 @@ use crate::results::statistics::{Estimate, mean, quantile};
 use crate::text::words;
 
 const WIDE: (u32, u32) = (960, 340);
-const HALF: (u32, u32) = (470, 270);
-const THIRD: (u32, u32) = (306, 190);
+pub(super) const HALF: (u32, u32) = (470, 270);
+pub(super) const THIRD: (u32, u32) = (306, 190);
 
 /// The objective of an epoch, and what had been spent when it ended.
 struct Spent {

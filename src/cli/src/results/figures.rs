@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tuning::{Outcome, Problem, Trajectory};
+use wire::learner::ForecastScores;
 
 use super::run::{Epoch, Repetition, Run};
 use super::statistics::{Estimate, Places, mean};
@@ -45,6 +46,12 @@ pub(crate) struct EpochFigures {
     pub(crate) objective: ObjectiveFigures,
     pub(crate) diverged: usize,
     pub(crate) lost: usize,
+    /// How good the world model's forecasts were after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) forecasts: Option<ForecastScores>,
+    /// Mean objective at the end of the trajectories last simulated after it: what the next epoch was expected to give.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) simulated_objective: Option<f64>,
 }
 
 /// The objective at the end of an epoch's trajectories; none if all were lost.
@@ -144,6 +151,8 @@ fn epoch_figures(run: &Run, epoch: &Epoch) -> EpochFigures {
         objective: ObjectiveFigures { mean: mean(&objectives), best: objectives.iter().copied().reduce(better) },
         diverged: count(&trajectories, Outcome::Diverged),
         lost: count(&trajectories, Outcome::Lost),
+        forecasts: epoch.forecasts.clone(),
+        simulated_objective: epoch.simulated_objective(),
     }
 }
 

@@ -11,7 +11,7 @@ use dataset::{Dataset, Identity};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tuning::{Outcome, Problem, Trajectory};
-use wire::learner::EpochSummary;
+use wire::learner::{EpochSummary, ForecastScores};
 use wire::settings::Algorithm;
 
 use crate::failure::BadInput;
@@ -57,6 +57,8 @@ pub(crate) struct Epoch {
     pub(crate) policy_version: u64,
     /// What learning from it gave, by name; empty where nothing was learned (yet).
     pub(crate) figures: BTreeMap<String, f64>,
+    /// How good the world model's forecasts were after it, where there is one.
+    pub(crate) forecasts: Option<ForecastScores>,
 }
 
 /// What a run says of itself, beside its experiment.
@@ -70,6 +72,8 @@ struct RunIdentity {
 struct Learned {
     summary: EpochSummary,
     figures: BTreeMap<String, Option<f64>>,
+    #[serde(default)]
+    forecasts: Option<ForecastScores>,
 }
 
 impl Run {
@@ -156,9 +160,15 @@ impl Epoch {
         let decisions = attempts.iter().flat_map(|attempt| &attempt.steps).filter_map(|step| step.decision.as_ref());
         let decided = decisions.map(|decision| decision.policy_version).max().unwrap_or_default();
         let policy_version = learned.as_ref().map_or(decided, |learned| learned.summary.policy_version);
+        let forecasts = learned.as_ref().and_then(|learned| learned.forecasts.clone());
         let figures = learned.into_iter().flat_map(|learned| learned.figures);
         let figures = figures.filter_map(|(name, value)| Some((name, value?))).collect();
-        Self { epoch, attempts, policy_version, figures }
+        Self { epoch, attempts, policy_version, figures, forecasts }
+    }
+
+    /// Mean objective at the end of the trajectories that were last simulated after it, where any were.
+    pub(crate) fn simulated_objective(&self) -> Option<f64> {
+        self.figures.get("simulated_objective").copied()
     }
 
     /// The attempt of each index that counts: the first that came to an end, else the last that was lost.

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod continuous;
 mod density;
+mod evaluation;
 mod examples;
 #[cfg(test)]
 mod fixtures;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tch::Device;
 use tuning::{Decision, Outcome, Problem, Random, Step, Steps, TrajectoryKey};
 use wire::learner::EpochOrder;
-use wire::settings::{Algorithm, LearnerConfig, PpoSettings, Preset};
+use wire::settings::{Algorithm, LearnerConfig, PpoSettings, Preset, SimpleSettings, WorldModelSettings};
 
 /// Env steps of a trajectory.
 pub const T: u32 = 4;
@@ -40,6 +40,28 @@ pub fn config(algorithm: Algorithm) -> LearnerConfig {
 
 pub fn ppo() -> Algorithm {
     Algorithm::Ppo(PpoSettings { epochs: 2, trajectories_per_epoch: 3, ..PpoSettings::of(Preset::Default, false) })
+}
+
+/// As little of everything as there can be.
+pub fn simple() -> Algorithm {
+    let settings = SimpleSettings::of(Preset::Default, false);
+    let world_model = WorldModelSettings {
+        members: 2,
+        d_model: 16,
+        d_ff: 16,
+        layers: 1,
+        first_optimizer_steps: 30,
+        optimizer_steps: 30,
+        ..settings.world_model
+    };
+    Algorithm::Simple(SimpleSettings {
+        epochs: 2,
+        trajectories_per_epoch: 3,
+        simulated_epochs: 3,
+        simulated_trajectories: 8,
+        world_model,
+        ..settings
+    })
 }
 
 pub fn open(config: &LearnerConfig, folder: &Path) -> (Arc<Learner>, Strategy) {

@@ -121,7 +121,7 @@ impl WorldModelSettings {
             d_ff: 128,
             layers: 2,
             heads: 2,
-            dropout: 0.1,
+            dropout: 0.0,
             precision: Precision::Float32,
             learning_rate: 1e-3,
             warm_up: 100,

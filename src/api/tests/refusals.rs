@@ -200,7 +200,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
     // Algorithms
     (PPO, "{}", "spec.algorithm: expected exactly one of simple, ppo, fixed, search, random and policy"),
-    (PPO, "ppo: {}\n    random: {}", "spec.algorithm: expected exactly one of simple, ppo, fixed, search, random and policy"),
+    (
+        PPO,
+        "ppo: {}\n    random: {}",
+        "spec.algorithm: expected exactly one of simple, ppo, fixed, search, random and policy",
+    ),
     (
         PPO,
         "ppo: {preset: Talk}",

@@ -88,10 +88,9 @@ fn prometheus_sees_how_good_the_world_model_is() {
     gather(&config(simple()), folder.path(), 1..=3);
     let (learner, _) = open(&config(simple()), folder.path());
     let text = learner::metrics::render(&learner);
-    for line in [
-        "trainpilot_learner_forecast_coverage ",
-        r#"trainpilot_learner_forecast_crps{env_steps="1",metric="accuracy"} "#,
-    ] {
+    for line in
+        ["trainpilot_learner_forecast_coverage ", r#"trainpilot_learner_forecast_crps{env_steps="1",metric="score"} "#]
+    {
         assert!(text.contains(line), "no {line} in {text}");
     }
     let learned: serde_json::Value =

@@ -38,6 +38,13 @@ spec:
   finalEvaluation: {trajectories: 4}
 "#;
 
+/// The same by SimPLe, with as little of everything as takes a second or two.
+pub fn simple() -> String {
+    let simple = "simple: {epochs: 2, trajectoriesPerEpoch: 4, simulatedEpochs: 30, simulatedTrajectories: 32, worldModel: \
+                  {members: 2, dModel: 16, dFf: 16, layers: 1, firstOptimizerSteps: 200, optimizerSteps: 200, patience: 0}}";
+    CURVES.replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", simple)
+}
+
 /// An experiment in a folder of its own.
 pub struct Experiment {
     folder: TempDir,

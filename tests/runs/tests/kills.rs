@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use runs::{CURVES, Experiment, descendants, learned, said, trajectories};
+use runs::{CURVES, Experiment, descendants, learned, rows, said, simple, trajectories};
 use tuning::Outcome;
 
 /// A trainer slow enough to be killed: each env step takes some milliseconds.
@@ -81,4 +81,26 @@ fn ctrl_c_leaves_no_process_behind_and_nothing_is_lost() {
     let output = experiment.run();
     assert!(output.status.success(), "{}", said(&output));
     check(&experiment);
+}
+
+/// World model, simulation and PPO are all in the learner: wherever it dies, what it learns is the same to the bit.
+#[test]
+fn a_learner_that_is_killed_while_it_trains_or_simulates_learns_the_same() {
+    let (whole, killed) = (Experiment::new(&simple()), Experiment::new(&simple()));
+    let output = whole.run();
+    assert!(output.status.success(), "{}", said(&output));
+    let mut run = killed.start();
+    for pause in [400, 700, 900, 1100, 1300, 500] {
+        std::thread::sleep(Duration::from_millis(pause));
+        if let Some(learner) = descendants(run.id()).into_iter().find(|pid| runs::program(*pid) == "trainpilot-learner")
+        {
+            kill(learner);
+        }
+    }
+    assert!(run.wait().unwrap().success());
+    check(&killed);
+    for epoch in 1..=3 {
+        assert_eq!(rows(&whole, epoch), rows(&killed, epoch), "epoch {epoch}");
+    }
+    assert_eq!(learned(&killed)[1]["figures"]["refused"], serde_json::Value::Null);
 }

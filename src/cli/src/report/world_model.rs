@@ -43,8 +43,11 @@ fn summary(last: &[&ForecastScores]) -> String {
     )
 }
 
+/// Which score is meant.
+type Score = fn(&HorizonScores) -> f64;
+
 /// A score of a metric at each horizon, mean over the repetitions.
-fn at_horizons(last: &[&ForecastScores], metric: usize, score: fn(&HorizonScores) -> f64) -> Vec<(f64, f64)> {
+fn at_horizons(last: &[&ForecastScores], metric: usize, score: Score) -> Vec<(f64, f64)> {
     let scores: Vec<&MetricScores> = last.iter().filter_map(|scores| scores.metrics.get(metric)).collect();
     let horizons = scores.first().map_or(0, |scores| scores.horizons.len());
     let at = |place: usize| {
@@ -55,7 +58,7 @@ fn at_horizons(last: &[&ForecastScores], metric: usize, score: fn(&HorizonScores
 }
 
 fn by_horizon(last: &[&ForecastScores], metric: usize) -> Picture {
-    let curves: [(RGBColor, fn(&HorizonScores) -> f64); 2] =
+    let curves: [(RGBColor, Score); 2] =
         [(GREY, |horizon| horizon.last_value_crps), (COLORS[0], |horizon| horizon.crps)];
     let curves = curves.map(|(color, score)| (color, at_horizons(last, metric, score)));
     let all = || curves.iter().flat_map(|(_, points)| points);
@@ -76,7 +79,7 @@ fn table(last: &[&ForecastScores]) -> String {
     }
     html += "</tr></thead><tbody>\n";
     for (place, metric) in last[0].metrics.iter().enumerate() {
-        let scores: [fn(&HorizonScores) -> f64; 4] =
+        let scores: [Score; 4] =
             [|h| h.crps, |h| h.last_value_crps, |h| h.squared_error, |h| h.last_value_squared_error];
         let columns = scores.map(|score| at_horizons(last, place, score));
         for (row, (env_steps, _)) in columns[0].iter().enumerate() {
@@ -118,10 +121,10 @@ fn of_policy(run: &Run, place: usize, repetition: &Repetition) -> Option<Picture
     let x = Axis::over("policy version", Scale::Linear, points.iter().map(|(x, ..)| *x));
     let y = Axis::over("", Scale::Linear, points.iter().flat_map(|(_, simulated, real)| [*simulated, *real]));
     let mut picture = Picture::new(&format!("repetition {}", repetition.repetition), THIRD, x, y);
-    let curves: [(RGBColor, fn(&(f64, f64, f64)) -> (f64, f64)); 2] =
-        [(GREY, |(x, simulated, _)| (*x, *simulated)), (color(place), |(x, _, real)| (*x, *real))];
-    for (color, of) in curves {
-        let points: Vec<(f64, f64)> = points.iter().map(of).collect();
+    let simulated = points.iter().map(|(x, simulated, _)| (*x, *simulated)).collect();
+    let real = points.iter().map(|(x, _, real)| (*x, *real)).collect();
+    let curves: [(RGBColor, Vec<(f64, f64)>); 2] = [(GREY, simulated), (color(place), real)];
+    for (color, points) in curves {
         picture.marks.extend(points.iter().map(|point| Mark { color, at: *point, ends: [*point; 2] }));
         picture.lines.push(Line { color, width: 1.8, points });
     }

@@ -47,8 +47,8 @@ impl SimpleSettings {
             },
             Preset::Default => Self {
                 preset,
-                epochs: 4,
-                trajectories_per_epoch: 32,
+                epochs: 2,
+                trajectories_per_epoch: 64,
                 simulated_epochs: 50,
                 simulated_trajectories: 128,
                 fresh_policy: true,

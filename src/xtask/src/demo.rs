@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The experiments, in the order of the table: the first is what the others are compared with.
-const EXPERIMENTS: [&str; 3] = ["digits-constant", "digits-linear", "digits-ppo"];
+const EXPERIMENTS: [&str; 4] = ["digits-constant", "digits-linear", "digits-ppo", "digits-simple"];
 
 #[derive(Args)]
 pub struct Demo {

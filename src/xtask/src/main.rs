@@ -46,7 +46,7 @@ enum Verb {
     },
     /// Set up, build in release, run the digits experiments, report and compare them
     ///
-    /// Runs examples/digits-{constant,linear,ppo}.yaml into runs/NAME. A run that was interrupted goes on where it was;
+    /// Runs examples/digits-{constant,linear,ppo,simple}.yaml into runs/NAME. A run that was interrupted goes on where it was;
     /// a finished one is only shown. On two cores about ten minutes the first time, most of them compiling.
     Demo(demo::Demo),
     /// Write the generated files anew
@@ -67,6 +67,12 @@ enum Verb {
     /// Each runs into runs/studies/NAME; what is finished is not run again. All of them take about half an hour on two
     /// cores. Means are of the final evaluation's test split, with their standard error over the repetitions.
     Study(study::Study),
+    /// Set up, build in release and run the talk's forecasting experiment
+    ///
+    /// A forecaster in symbols is trained on a thousand synthetic accuracy curves that converge to 1 at varying rates, and
+    /// generates as many. Prints histograms of the rates found in both, and last one line of JSON with the
+    /// Kolmogorov–Smirnov distance of the two (ksDistance) and that between two halves of the real ones (ksFloor).
+    Forecasting,
     /// Set up, build in release and measure, beside a peer where there is one
     ///
     /// Prints what each benchmark prints. Without a name, all are run, also after one has failed.
@@ -91,6 +97,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Verb::Generate { check } => generate::run(root, check),
         Verb::Check => check::run(root),
         Verb::Study(study) => study.run(root),
+        Verb::Forecasting => forecasting(root),
         Verb::Bench(bench) => bench.run(root),
     }
 }
@@ -100,6 +107,12 @@ fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     // Cargo builds a test the programs of its own package only, and some tests start those of all packages.
     command::run(command::cargo(root).args(["build", "--workspace", "--bins"]).args(profile(arguments)))?;
     command::run(command::cargo(root).args(["test", "--workspace", "--no-fail-fast"]).args(arguments))
+}
+
+fn forecasting(root: &Path) -> anyhow::Result<()> {
+    setup::for_tests(root)?;
+    let arguments = ["run", "--release", "--package", "trainpilot-learn", "--example", "forecasting"];
+    command::run(command::cargo(root).args(arguments))
 }
 
 /// The words that choose a profile: the programs have to lie beside the tests that start them.

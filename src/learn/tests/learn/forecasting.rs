@@ -1,4 +1,4 @@
-use learn::{Env, LearnError, Order, Simulation, WorldModel, rollout};
+use learn::{Env, LearnError, Order, Simulation, WorldModel, forecasting, rollout};
 use tch::Device;
 use tuning::{Draw, Outcome, Stage, Trajectory};
 use wire::settings::WorldModelSettings;
@@ -140,4 +140,14 @@ fn a_dataset_without_an_env_step_is_refused() {
     let mut lost = curves(4);
     lost.iter_mut().for_each(|trajectory| trajectory.outcome = Some(Outcome::Lost));
     assert!(matches!(model.fit(&lost), Err(LearnError::NothingToForecastFrom)));
+}
+
+#[test]
+fn rates_found_in_generated_curves_are_spread_as_those_of_real_ones() {
+    let settings = WorldModelSettings { members: 1, first_optimizer_steps: 1500, ..settings() };
+    let trained = forecasting(&settings, 200, 1).unwrap();
+    let untrained = forecasting(&WorldModelSettings { first_optimizer_steps: 1, ..settings }, 200, 1).unwrap();
+    let (good, bad) = (trained.ks_distance, untrained.ks_distance);
+    assert!(trained.ks_floor < 0.2 && good < 0.3, "{good}, between halves of the real ones {}", trained.ks_floor);
+    assert!(bad > 0.4, "{bad} without training");
 }

@@ -1,0 +1,42 @@
+//! The talk's forecasting experiment, with the talk's symbols: `cargo xtask forecasting`. Prints both histograms and, last,
+//! one line of JSON.
+
+use learn::{FORECASTING_RATES, Forecasting, forecasting};
+use tuning::SymbolCode;
+use wire::settings::{Draws, Output, WorldModelSettings};
+
+const CURVES: u32 = 1000;
+const BARS: usize = 16;
+const WIDTH: usize = 30;
+
+fn main() -> Result<(), learn::LearnError> {
+    let settings = WorldModelSettings {
+        output: Output::Symbols {
+            code: SymbolCode::OURS,
+            significance_decay: 0.8,
+            window: None,
+            draws: Draws::Metrics,
+        },
+        members: 1,
+        first_optimizer_steps: 1500,
+        patience: Some(300),
+        ..WorldModelSettings::ours()
+    };
+    let outcome = forecasting(&settings, CURVES, 1)?;
+    print_histograms(&outcome);
+    println!("{}", serde_json::to_string(&outcome).expect("plain data always serialises"));
+    Ok(())
+}
+
+/// Both distributions of rates, on a logarithmic axis.
+fn print_histograms(Forecasting { real, generated, .. }: &Forecasting) {
+    let [low, high] = [FORECASTING_RATES[0] / 2.0, FORECASTING_RATES[1] * 2.0];
+    let edge = |bar: usize| low * (high / low).powf(bar as f64 / BARS as f64);
+    let count = |rates: &[f64], bar| rates.iter().filter(|rate| (edge(bar)..edge(bar + 1)).contains(*rate)).count();
+    let most = (0..BARS).map(|bar| count(real, bar).max(count(generated, bar))).max().unwrap_or(1).max(1);
+    println!("{:>13}  {:<WIDTH$}  generated", "rate", "real");
+    for bar in 0..BARS {
+        let line = |rates| "█".repeat(count(rates, bar) * WIDTH / most);
+        println!("{:.3} – {:.3}  {:<WIDTH$}  {}", edge(bar), edge(bar + 1), line(real), line(generated));
+    }
+}

@@ -68,10 +68,12 @@ mod tests {
                 "run examples/digits-constant.yaml --dir runs/digits-constant --jobs 2",
                 "run examples/digits-linear.yaml --dir runs/digits-linear --jobs 2",
                 "run examples/digits-ppo.yaml --dir runs/digits-ppo --jobs 2",
+                "run examples/digits-simple.yaml --dir runs/digits-simple --jobs 2",
                 "report runs/digits-constant",
                 "report runs/digits-linear",
                 "report runs/digits-ppo",
-                "compare runs/digits-constant runs/digits-linear runs/digits-ppo",
+                "report runs/digits-simple",
+                "compare runs/digits-constant runs/digits-linear runs/digits-ppo runs/digits-simple",
             ]
         );
     }

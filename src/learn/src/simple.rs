@@ -53,6 +53,8 @@ pub enum Stand {
 pub struct SimpleFigures {
     /// Of the world model's training; none where it failed and the one before goes on.
     pub fit: Option<Fit>,
+    /// Why it failed, if it did.
+    pub refusal: Option<String>,
     /// How well it forecasts what it was not trained on; none where nothing is held out.
     pub scores: Option<ForecastScores>,
     /// Of the last simulated epoch; none where there is no world model to simulate with.
@@ -99,10 +101,14 @@ impl Simple {
         }
         tell(Stand::WorldModel);
         let begin = std::time::Instant::now();
-        let fit = self.model.fit(known).ok();
+        let (fit, refusal) = match self.model.fit(known) {
+            Ok(fit) => (Some(fit), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
         let world_model_seconds = begin.elapsed().as_secs_f64();
         let mut figures = SimpleFigures {
             fit,
+            refusal,
             scores: None,
             simulated: None,
             simulated_objective: None,

@@ -104,6 +104,13 @@ impl Strategy {
             Self::Ppo(ppo) => named(&ppo.learn(epoch, trajectories)?).into(),
             Self::Simple(simple) => {
                 let figures = simple.learn(epoch, known, gathered, &|stand| tell(in_words(stand)))?;
+                if let Some(refusal) = &figures.refusal {
+                    tracing::error!(
+                        epoch,
+                        refusal,
+                        "the world model was not trained: the one before goes on, if there is one"
+                    );
+                }
                 Learned { figures: of_simple(&figures), forecasts: figures.scores }
             }
             Self::Search(search) => {

@@ -64,7 +64,7 @@ enum Verb {
     Check,
     /// Set up, build in release, run the experiments of examples/studies and print the README's tables
     ///
-    /// Each runs into runs/studies/NAME; what is finished is not run again. All of them take about half an hour on two
+    /// Each runs into runs/studies/NAME; what is finished is not run again. All of them take about forty minutes on two
     /// cores. Means are of the final evaluation's test split, with their standard error over the repetitions.
     Study(study::Study),
     /// Set up, build in release and run the talk's forecasting experiment

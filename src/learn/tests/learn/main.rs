@@ -15,3 +15,5 @@ mod policy;
 mod refusals;
 /// Same seed, same bits; a resumed learner goes on as if nothing had happened.
 mod resuming;
+/// SimPLe goes through its phases, and takes what it is given.
+mod simple;

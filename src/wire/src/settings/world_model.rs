@@ -89,7 +89,7 @@ pub enum Order {
 pub enum Draws {
     /// Metrics after the first observation; that is a real training's, and hyperparameters follow from actions.
     Metrics,
-    /// Whole observations, the first among them (the original code).
+    /// Hyperparameters too, as the original code does (which draws the first observation as well: here it is a real one).
     Observations,
 }
 

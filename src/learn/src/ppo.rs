@@ -281,7 +281,7 @@ fn explained_variance(errors: &[f64], returns: &[f64]) -> f64 {
     if whole > 0.0 { 1.0 - variance(errors) / whole } else { 0.0 }
 }
 
-fn mean(xs: impl ExactSizeIterator<Item = f64>) -> f64 {
+pub(crate) fn mean(xs: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = xs.len();
     xs.sum::<f64>() / n as f64
 }

@@ -8,6 +8,7 @@ use wire::learner::ForecastScores;
 use wire::settings::SimpleSettings;
 
 use crate::checkpoint::{Reader, Writer};
+use crate::ppo::mean;
 use crate::{CheckpointError, Figures, Fit, LearnError, Ppo, Simulation, WorldModel, rollout};
 
 // Streams of the seed.
@@ -137,17 +138,17 @@ impl Simple {
         if settings.fresh_policy {
             self.ppo = fresh_policy(&self.problem, settings, self.seed, epoch, self.device)?;
         }
+        let mut simulation = Simulation::new(&self.model, &starts);
         for simulated in 1..=settings.simulated_epochs {
             tell(Stand::Simulated { epoch: simulated, epochs: settings.simulated_epochs });
             let draws = self.draws(epoch, simulated, &starts);
-            let mut simulation = Simulation::new(&self.model, &starts);
             let inputs = settings.ppo.inputs;
             let trajectories = rollout(self.ppo.policy(), inputs, &self.problem, &mut simulation, &draws, simulated);
             figures.simulated = Some(self.ppo.learn(self.ppo.epochs_learned() + 1, &trajectories)?);
             figures.clipped_share = simulation.clipped_share();
             let ends = trajectories.iter().filter_map(|trajectory| self.problem.final_objective(trajectory));
             let ends: Vec<f64> = ends.collect();
-            figures.simulated_objective = Some(ends.iter().sum::<f64>() / ends.len() as f64);
+            figures.simulated_objective = Some(mean(ends.into_iter()));
         }
         Ok(())
     }

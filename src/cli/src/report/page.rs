@@ -161,7 +161,7 @@ fn objective(run: &Run) -> anyhow::Result<String> {
 }
 
 /// Colour and name of each repetition.
-pub(super) fn repetitions(run: &Run) -> Vec<(RGBColor, String)> {
+fn repetitions(run: &Run) -> Vec<(RGBColor, String)> {
     let name = |(place, r): (usize, &crate::results::run::Repetition)| {
         (pictures::color(place), format!("repetition {}", r.repetition))
     };

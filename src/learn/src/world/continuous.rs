@@ -10,11 +10,8 @@ use wire::settings::{Order, Output, WorldModelSettings};
 
 use super::density::{Density, edges};
 use super::examples::{Examples, input, seen, width};
-use super::forecaster::{Forecaster, RARE, Row, column, divergence_likelihood, mean_of_members};
+use super::forecaster::{Forecaster, HEADS_GAIN, RARE, Row, mean_of_members};
 use crate::nets::{Linear, Past, Trunk, Weights, Window, positions, to_vec};
-
-/// First weights of the heads are this much smaller, so that a fresh density is the same everywhere.
-const HEADS_GAIN: f64 = 0.1;
 
 /// An ensemble of K forecasters.
 #[derive(Debug)]
@@ -176,9 +173,7 @@ impl Forecaster for Continuous {
             row.hyperparameters.clone_from(&row.coming);
             for ((place, metric), change) in self.problem.forecast().zip(changes) {
                 let next = metric.seen(row.metrics[place]) + change / f64::from(STRETCH);
-                row.drawn += 1;
-                row.outside += usize::from(!(0.0..=1.0).contains(&next));
-                row.metrics[place] = metric.raw(next.clamp(0.0, 1.0));
+                row.put(place, metric.raw(next.clamp(0.0, 1.0)), !(0.0..=1.0).contains(&next));
             }
         }
     }
@@ -192,6 +187,18 @@ impl Forecaster for Continuous {
             *edges = fixed;
         }
     }
+}
+
+/// ln of the probability that an env step diverged or not, as it did, from log-odds; (N, T) each.
+fn divergence_likelihood(log_odds: &Tensor, examples: &Examples) -> Tensor {
+    // ln σ(x) where it came, ln σ(−x) where it did not.
+    let sign = &examples.diverged * 2.0 - 1.0;
+    (log_odds * sign).log_sigmoid() * (&examples.ended + &examples.diverged)
+}
+
+/// Plain numbers as a tensor (N, 1, width).
+fn column(values: &[f32], n: usize, device: Device) -> Tensor {
+    Tensor::from_slice(values).view([n as i64, 1, (values.len() / n) as i64]).to_device(device)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use tuning::{Problem, Random};
 
 use super::examples::Examples;
@@ -13,6 +13,8 @@ use crate::nets::{Past, Weights};
 /// First log-odds of a divergence: rare until seen otherwise. Without it an ensemble makes up divergences that a policy
 /// then learns to fear.
 pub(super) const RARE: f64 = -7.0;
+/// First weights of the heads are this much smaller, so that a fresh distribution is the same everywhere.
+pub(super) const HEADS_GAIN: f64 = 0.1;
 
 /// An ensemble of networks that forecast metrics.
 pub(super) trait Forecaster: Debug + Send {
@@ -70,13 +72,11 @@ impl Row {
         Self { metrics, hyperparameters, actions, coming, random, unread, over, drawn, outside }
     }
 
-    /// Puts a drawn value of a metric, which is kept within its range.
-    pub fn put(&mut self, place: usize, value: f64, [low, high]: [f64; 2]) {
-        // Rounding in the scale is no departure.
-        let slack = 1e-9 * (high - low);
+    /// Puts a drawn value of a metric, kept within its range, which it had left if it was `outside`.
+    pub fn put(&mut self, place: usize, value: f64, outside: bool) {
         self.drawn += 1;
-        self.outside += usize::from(!(low - slack..=high + slack).contains(&value));
-        self.metrics[place] = value.clamp(low, high);
+        self.outside += usize::from(outside);
+        self.metrics[place] = value;
     }
 }
 
@@ -84,16 +84,4 @@ impl Row {
 pub(super) fn mean_of_members(sums: &Tensor, counts: &Tensor, members: i64) -> Tensor {
     let total = |x: &Tensor| x.reshape([members, -1]).sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
     total(sums) / total(counts).clamp_min(1.0)
-}
-
-/// ln of the probability that an env step diverged or not, as it did, from log-odds; (N, T) each.
-pub(super) fn divergence_likelihood(log_odds: &Tensor, examples: &Examples) -> Tensor {
-    // ln σ(x) where it came, ln σ(−x) where it did not.
-    let sign = &examples.diverged * 2.0 - 1.0;
-    (log_odds * sign).log_sigmoid() * (&examples.ended + &examples.diverged)
-}
-
-/// Plain numbers as a tensor (N, 1, width).
-pub(super) fn column(values: &[f32], n: usize, device: Device) -> Tensor {
-    Tensor::from_slice(values).view([n as i64, 1, (values.len() / n) as i64]).to_device(device)
 }

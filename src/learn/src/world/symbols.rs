@@ -12,7 +12,7 @@ use wire::artifact::layer;
 use wire::settings::{Draws, Output, WorldModelSettings};
 
 use super::examples::Examples;
-use super::forecaster::{Forecaster, RARE, Row, mean_of_members};
+use super::forecaster::{Forecaster, HEADS_GAIN, RARE, Row, mean_of_members};
 use crate::nets::{Embedding, Linear, Past, Trunk, Weights, Window};
 
 /// An ensemble of K forecasters.
@@ -48,7 +48,7 @@ impl Symbols {
         weights.draw(seed, |name| match name {
             "embedding.weight" => Embedding::gain([rows[0], d]),
             "places.weight" => Embedding::gain([rows[1], d]),
-            "output.weight" => 0.1,
+            "output.weight" => HEADS_GAIN,
             _ => 1.0,
         });
         let _ = no_grad(|| weights.get("output.bias").narrow(1, v as i64, 1).fill_(RARE));
@@ -148,7 +148,10 @@ impl Symbols {
         });
         for (place, metric) in self.problem.forecast() {
             let unit = numbers.next().unwrap_or_default();
-            row.put(place, self.code.raw(metric, unit), metric.range);
+            let (value, [low, high]) = (self.code.raw(metric, unit), metric.range);
+            // Rounding in the scale is no departure.
+            let slack = 1e-9 * metric.span();
+            row.put(place, value.clamp(low, high), !(low - slack..=high + slack).contains(&value));
         }
         row.hyperparameters = match self.draws {
             Draws::Metrics => row.coming.clone(),

@@ -10,7 +10,7 @@ use super::forecaster::Forecaster;
 use crate::LearnError;
 use crate::adam::Adam;
 use crate::nets::to_vec;
-use crate::ppo::clip_norm;
+use crate::ppo::{clip_norm, mean};
 
 /// Optimizer steps between two looks at the held-out share.
 const LOOK: u32 = 25;
@@ -96,11 +96,6 @@ fn learning_rate(settings: &WorldModelSettings, step: u32) -> f64 {
         LearningRateDecay::InverseSquareRoot => done.max(1.0).sqrt().recip(),
     };
     settings.learning_rate * done.min(1.0) * falling
-}
-
-fn mean(xs: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = xs.len();
-    xs.sum::<f64>() / n as f64
 }
 
 /// The best that each member has been.

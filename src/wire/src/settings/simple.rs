@@ -1,7 +1,6 @@
 //! Settings of SimPLe, all resolved.
 
 use serde::{Deserialize, Serialize};
-use tuning::Inputs;
 
 use super::{PpoSettings, Preset, WorldModelSettings};
 
@@ -43,7 +42,7 @@ impl SimpleSettings {
                 fresh_policy: false,
                 real_epoch: true,
                 world_model: WorldModelSettings::talk(),
-                ppo: PpoSettings { inputs: Inputs::TALK, ..ppo },
+                ppo,
             },
             Preset::Default => Self {
                 preset,

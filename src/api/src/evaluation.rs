@@ -65,6 +65,9 @@ pub struct LearnersSpec {
     /// The policy learners, one for each repetition. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<LearnerSpec>,
+    /// The world-model learners, one for each repetition, where the algorithm is `simple`. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_model: Option<LearnerSpec>,
 }
 
 /// What one learner runs on. Without meaning on one machine.
@@ -80,7 +83,8 @@ pub struct LearnerSpec {
     /// Taints that it tolerates. Default: none. Immutable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// The volume with dataset, checkpoints and policies. Immutable.
+    /// The volume: of a policy learner with dataset, checkpoints, policies and world models, of a world-model learner with
+    /// what it goes on from. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSpec>,
 }
@@ -95,6 +99,22 @@ pub struct StorageSpec {
     /// Storage class. Default: the cluster's default. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
+}
+
+/// Trajectories of earlier experiments, which a world model begins with. Their metrics, hyperparameters, multipliers and
+/// number of env steps must be those of this one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InitialDataSpec {
+    /// Datasets (paths or URLs as `s3://bucket/prefix`), or folders of runs with one for each repetition. Final evaluations
+    /// in them are left out. Immutable.
+    #[schemars(length(min = 1, max = 64))]
+    pub from: Vec<String>,
+    /// Probability with which an example that the world model is trained on is one of those. Default: all trajectories are
+    /// taken alike, 0.9. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: Option<f64>,
 }
 
 /// When to stop learning early. The epoch being gathered is finished, then the final evaluation follows with the policy

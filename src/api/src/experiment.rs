@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::trajectory::TrajectorySpec;
 use crate::{
-    AlgorithmSpec, BudgetSpec, FinalEvaluationSpec, HyperparameterSpec, LearnersSpec, MetricSpec, ObjectiveSpec,
-    PolicyUpdatesSpec, TuningExperimentStatus,
+    AlgorithmSpec, BudgetSpec, FinalEvaluationSpec, HyperparameterSpec, InitialDataSpec, LearnersSpec, MetricSpec,
+    ObjectiveSpec, PolicyUpdatesSpec, TuningExperimentStatus,
 };
 
 /// Whether an experiment has a distribution of problems, for which PPO's defaults differ.
@@ -111,6 +111,13 @@ const STARTS: &str = "initial of a task: expected names of hyperparameters, and 
     .field_path(".algorithm.search.startRange"))]
 #[x_kube(validation = Rule::new(starts_within_bounds!("trajectory.tasks")).message(STARTS).field_path(".trajectory.tasks"))]
 #[x_kube(validation = Rule::new(starts_within_bounds!("finalEvaluation.tasks")).message(STARTS).field_path(".finalEvaluation.tasks"))]
+#[x_kube(validation = Rule::new("!has(self.initialData) || has(self.algorithm.simple)")
+    .message("initialData is set: expected none, except with algorithm simple")
+    .field_path(".initialData"))]
+#[x_kube(validation = Rule::new("!has(self.learners.worldModel) || has(self.algorithm.simple)")
+    .message("worldModel is set: expected none, except with algorithm simple")
+    .field_path(".learners.worldModel"))]
+#[x_kube(validation = Rule::new("has(self.initialData) == has(oldSelf.initialData) && (!has(self.initialData) || self.initialData == oldSelf.initialData)").message(UNCHANGED).field_path(".initialData"))]
 #[x_kube(validation = Rule::new("self.seed == oldSelf.seed").message(UNCHANGED).field_path(".seed"))]
 #[x_kube(validation = Rule::new("self.repetitions == oldSelf.repetitions").message(UNCHANGED).field_path(".repetitions"))]
 #[x_kube(validation = Rule::new("self.objective == oldSelf.objective").message(UNCHANGED).field_path(".objective"))]
@@ -166,6 +173,9 @@ pub struct TuningExperimentSpec {
     pub trajectory: TrajectorySpec,
     /// How policies come about. Immutable.
     pub algorithm: AlgorithmSpec,
+    /// Trajectories of earlier experiments, for algorithm `simple`. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_data: Option<InitialDataSpec>,
     /// What learners run on. Default: nothing special. Immutable.
     #[serde(default)]
     pub learners: LearnersSpec,

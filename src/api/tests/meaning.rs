@@ -275,7 +275,7 @@ fn fields_that_are_not_ours_are_passed_on() {
 
 fn simple(to: &str) -> SimpleSettings {
     match algorithm(&spec(PPO, to)) {
-        Algorithm::Simple(settings) => settings,
+        Algorithm::Simple(settings) => *settings,
         other => panic!("expected simple, got {other:?}"),
     }
 }
@@ -288,7 +288,10 @@ fn simple_without_fields_is_its_preset() {
     };
     assert_eq!(simple("simple: {}"), within(SimpleSettings::of(Preset::Default, false)));
     assert_eq!(simple("simple: {preset: talk}"), within(SimpleSettings::of(Preset::Talk, false)));
-    assert_eq!(epoch_sizes(&Algorithm::Simple(simple("simple: {epochs: 3, trajectoriesPerEpoch: 5}"))), [5, 5, 5]);
+    assert_eq!(
+        epoch_sizes(&Algorithm::Simple(Box::new(simple("simple: {epochs: 3, trajectoriesPerEpoch: 5}")))),
+        [5, 5, 5]
+    );
 }
 
 #[test]
@@ -303,4 +306,18 @@ fn every_part_of_simple_can_be_set_alone() {
     let others = simple("simple: {freshPolicy: false, realEpoch: true, ppo: {learningRate: 0.003}}");
     assert!(!others.fresh_policy && others.real_epoch);
     assert_eq!((others.ppo.learning_rate, others.ppo.final_learning_rate), (0.003, 0.003));
+}
+
+#[test]
+fn initial_data_are_taken_as_often_as_the_preset_says_unless_it_is_set() {
+    let of = |preset: &str, share: &str| {
+        let to = format!("simple: {{preset: {preset}}}");
+        let mut spec = spec(PPO, &to);
+        let initial = format!(r#"{{"from": ["runs/first"]{share}}}"#);
+        spec.initial_data = Some(serde_json::from_str(&initial).unwrap());
+        let Algorithm::Simple(settings) = algorithm(&spec) else { panic!("it is simple") };
+        settings.initial_data
+    };
+    assert_eq!((of("default", "").from, of("default", "").share), (vec!["runs/first".to_owned()], None));
+    assert_eq!((of("talk", "").share, of("talk", r#", "share": 0.5"#).share), (Some(0.9), Some(0.5)));
 }

@@ -59,6 +59,16 @@ const TABLE: &[(&str, &str, &str)] = &[
         "simple: {preset: talk, worldModel: {heads: 3}}",
         "spec.algorithm.simple.worldModel.heads: heads is 3: expected a divisor of dModel, which is 256",
     ),
+    (
+        END,
+        "  initialData: {from: [runs/first]}\n  algorithm:",
+        "spec.initialData: initialData is set: expected none, except with algorithm simple",
+    ),
+    (
+        END,
+        "  learners: {worldModel: {}}\n  algorithm:",
+        "spec.learners.worldModel: worldModel is set: expected none, except with algorithm simple",
+    ),
     (PPO, "simple: {epoch: 3}", "spec.algorithm.simple.epoch: unknown field: did you mean \"epochs\"?"),
     (PPO, "ppo: {epoch: 3}", "spec.algorithm.ppo.epoch: unknown field: did you mean \"epochs\"?"),
     ("  objective: {metric: accuracy}\n", "", "spec.objective: Required value"),

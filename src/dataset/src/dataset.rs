@@ -95,6 +95,16 @@ impl Dataset {
         self.decode(epoch, bytes)
     }
 
+    /// The file of one epoch, for [`Dataset::read_segment`].
+    pub async fn segment(&self, epoch: u32) -> Result<Bytes, DatasetError> {
+        self.get(epoch).await.map_err(self.store_error("read", self.file(epoch)))
+    }
+
+    /// Reads the file of an epoch of the dataset of `identity`, wherever it came from.
+    pub fn read_segment(identity: &Identity, epoch: u32, bytes: Bytes) -> Result<Epoch, DatasetError> {
+        decode(identity, epoch, bytes).map_err(|source| DatasetError::Segment { file: name_of(epoch), source })
+    }
+
     /// Reads everything, epochs ascending.
     pub async fn read_all(&self) -> Result<Vec<Epoch>, DatasetError> {
         let mut epochs = Vec::new();
@@ -197,7 +207,7 @@ fn name_of(epoch: u32) -> String {
 }
 
 /// Inverse of [`name_of`]; none for files that are no segments.
-fn epoch_of(name: &str) -> Option<u32> {
+pub(crate) fn epoch_of(name: &str) -> Option<u32> {
     let epoch = name.strip_prefix("epoch-")?.strip_suffix(".parquet")?.parse().ok()?;
     (name_of(epoch) == name).then_some(epoch)
 }

@@ -32,6 +32,12 @@ pub enum DatasetError {
         /// What is wrong with it.
         source: Fault,
     },
+    /// There is nothing to begin with.
+    #[error("{place} holds no trajectory to learn from: expected a dataset, or the folder of a run")]
+    Empty {
+        /// Folder or URL.
+        place: String,
+    },
     /// An epoch is committed already, with other content.
     #[error("{file} is committed with other content (SHA-256 {theirs}) than was to be committed now ({ours})")]
     Conflict {

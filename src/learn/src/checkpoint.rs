@@ -1,7 +1,7 @@
 //! Checkpoints: everything that a learner needs to go on with identical numbers, as one safetensors file.
 //!
 //! A part of it has a prefix of its own. Of a policy, tensors are its weights by name, and Adam's moments as `mean.NAME`
-//! and `square.NAME`; of a world model, its weights by name.
+//! and `square.NAME`. Published world models and what their training goes on from are such files too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -109,6 +109,15 @@ impl<'a> Reader<'a> {
     pub fn data<T: DeserializeOwned>(&self, prefix: &str) -> Result<T, CheckpointError> {
         let part = self.parts.get(prefix).ok_or(CheckpointError::Foreign)?;
         serde_json::from_value(part.clone()).map_err(CheckpointError::Metadata)
+    }
+
+    /// Whether all tensors are finite 32-bit floats.
+    pub fn check_finite(&self) -> Result<(), CheckpointError> {
+        let sound = |view: &TensorView| view.dtype() == Dtype::F32 && floats(view.data()).iter().all(|x| x.is_finite());
+        match self.tensors.iter().find(|(_, view)| !sound(view)) {
+            Some((name, view)) => Err(CheckpointError::Tensor { name: name.to_owned(), shape: view.shape().to_vec() }),
+            None => Ok(()),
+        }
     }
 
     /// The tensors of the names of `weights` behind `prefix`, one after the other; (N).

@@ -21,5 +21,5 @@ pub use env::{Env, Order, rollout};
 pub use error::LearnError;
 pub use forecasting::{Forecasting, RATES as FORECASTING_RATES, forecasting};
 pub use ppo::{Figures, Ppo};
-pub use simple::{Simple, SimpleFigures, Stand};
-pub use world::{Fit, Simulation, WorldModel};
+pub use simple::{Simple, Simulated};
+pub use world::{Fit, Known, Moment, Simulation, Trained, WorldModel};

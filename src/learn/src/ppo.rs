@@ -45,7 +45,7 @@ pub struct Ppo {
 }
 
 /// What came out of learning from one epoch. Losses are those of the policy as it is afterwards, on the same data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
     /// Trajectories learned from.

@@ -1,15 +1,15 @@
-//! SimPLe (Kaiser et al. 2019) for hyperparameters (the talk): a world model is trained on all real trainings so far, and
-//! PPO learns in trainings that it makes up.
+//! SimPLe (Kaiser et al. 2019) for hyperparameters (the talk): PPO learns in trainings that a world model makes up, which
+//! was trained on all real ones so far.
+//!
+//! The world model is trained elsewhere, and taken over version by version: see [`WorldModel::fit`].
 
 use serde::{Deserialize, Serialize};
 use tch::Device;
 use tuning::{Draw, Draws, Problem, Random, Stage, Trajectory};
-use wire::learner::ForecastScores;
 use wire::settings::SimpleSettings;
 
-use crate::checkpoint::{Reader, Writer};
 use crate::ppo::mean;
-use crate::{CheckpointError, Figures, Fit, LearnError, Ppo, Simulation, WorldModel, rollout};
+use crate::{CheckpointError, Figures, LearnError, Ppo, Simulation, Trained, WorldModel, rollout};
 
 // Streams of the seed.
 const POLICY: u64 = 0;
@@ -17,11 +17,7 @@ const WORLD_MODEL: u64 = 1;
 const SIMULATED: u64 = 2;
 const STARTS: u64 = 3;
 
-// Parts of a checkpoint.
-const POLICY_PART: &str = "policy.";
-const WORLD_MODEL_PART: &str = "worldModel.";
-
-/// A policy, a world model, and what it takes to go on with both.
+/// A policy, and the world model that it learns in.
 #[derive(Debug)]
 pub struct Simple {
     problem: Problem,
@@ -32,42 +28,16 @@ pub struct Simple {
     model: WorldModel,
 }
 
-/// How far the learning of an epoch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stand {
-    /// The policy learns from the real trajectories.
-    RealEpoch,
-    /// The world model is trained.
-    WorldModel,
-    /// The policy learns from simulated ones.
-    Simulated {
-        /// Simulated epoch, from 1.
-        epoch: u32,
-        /// Of so many.
-        epochs: u32,
-    },
-}
-
-/// What came out of learning from one epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What came out of the simulated epochs after one epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SimpleFigures {
-    /// Of the world model's training; none where it failed and the one before goes on.
-    pub fit: Option<Fit>,
-    /// Why it failed, if it did.
-    pub refusal: Option<String>,
-    /// How well it forecasts what it was not trained on; none where nothing is held out.
-    pub scores: Option<ForecastScores>,
-    /// Of the last simulated epoch; none where there is no world model to simulate with.
-    pub simulated: Option<Figures>,
-    /// Mean objective at the end of the trajectories of the last simulated epoch.
-    pub simulated_objective: Option<f64>,
+pub struct Simulated {
+    /// Of PPO in the last simulated epoch.
+    pub figures: Figures,
+    /// Mean objective at the end of its trajectories.
+    pub objective: f64,
     /// Share of the numbers that the world model drew in it which lay outside their metric's range.
     pub clipped_share: f64,
-    /// Seconds of the world model's training.
-    pub world_model_seconds: f64,
-    /// Seconds of all simulated epochs.
-    pub simulated_seconds: f64,
 }
 
 impl Simple {
@@ -77,80 +47,71 @@ impl Simple {
     /// [`LearnError::Settings`] for sizes of which no network can be built.
     pub fn new(problem: Problem, settings: &SimpleSettings, seed: u64, device: Device) -> Result<Self, LearnError> {
         let ppo = fresh_policy(&problem, settings, seed, 0, device)?;
-        let model_seed = Random::stream(seed, &[WORLD_MODEL]).bits();
-        let model = WorldModel::new(problem.clone(), &settings.world_model, model_seed, device)?;
+        let model = Self::world_model(problem.clone(), settings, seed, device)?;
         Ok(Self { problem, settings: settings.clone(), seed, device, ppo, model })
     }
 
-    /// Learns from `epoch` (from 1), whose trajectories stand at the end of `known`, `gathered` of them, behind those of all
-    /// earlier epochs. `tell` hears how far it is.
+    /// The world model as it is before any training, for a learner of that `seed`.
     ///
-    /// A world model whose training fails stays as it was, and the policy goes on with it.
+    /// # Errors
+    /// As [`Simple::new`].
+    pub fn world_model(
+        problem: Problem,
+        settings: &SimpleSettings,
+        seed: u64,
+        device: Device,
+    ) -> Result<WorldModel, LearnError> {
+        WorldModel::new(problem, &settings.world_model, Random::stream(seed, &[WORLD_MODEL]).bits(), device)
+    }
+
+    /// Learns once from the real trajectories of an epoch.
+    ///
+    /// # Errors
+    /// As [`Ppo::learn`].
+    pub fn learn_from_real(&mut self, trajectories: &[Trajectory]) -> Result<Figures, LearnError> {
+        self.ppo.learn(self.ppo.epochs_learned() + 1, trajectories)
+    }
+
+    /// Goes on with a published version of the world model.
+    ///
+    /// # Errors
+    /// If it is damaged, or of another experiment; the world model stays as it was.
+    pub fn take(&mut self, version: &[u8]) -> Result<Trained, CheckpointError> {
+        self.model.take(version)
+    }
+
+    /// Goes through all simulated epochs after `epoch` (from 1), in trainings that begin as one of `starts` did; `tell` hears
+    /// which simulated one comes next. None without a world model, or without a start.
     ///
     /// # Errors
     /// If a number of the policy stops being finite; the learner is then to be restored from its last checkpoint.
-    pub fn learn(
+    pub fn simulate(
         &mut self,
         epoch: u32,
-        known: &[Trajectory],
-        gathered: usize,
-        tell: &dyn Fn(Stand),
-    ) -> Result<SimpleFigures, LearnError> {
-        if self.settings.real_epoch {
-            tell(Stand::RealEpoch);
-            self.ppo.learn(self.ppo.epochs_learned() + 1, &known[known.len() - gathered..])?;
-        }
-        tell(Stand::WorldModel);
-        let begin = std::time::Instant::now();
-        let (fit, refusal) = match self.model.fit(known) {
-            Ok(fit) => (Some(fit), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let world_model_seconds = begin.elapsed().as_secs_f64();
-        let mut figures = SimpleFigures {
-            fit,
-            refusal,
-            scores: None,
-            simulated: None,
-            simulated_objective: None,
-            clipped_share: 0.0,
-            world_model_seconds,
-            simulated_seconds: 0.0,
-        };
-        if self.model.fits() > 0 {
-            figures.scores = self.model.evaluate(known);
-            let begin = std::time::Instant::now();
-            self.simulate(epoch, known, &mut figures, tell)?;
-            figures.simulated_seconds = begin.elapsed().as_secs_f64();
-        }
-        Ok(figures)
-    }
-
-    fn simulate(
-        &mut self,
-        epoch: u32,
-        known: &[Trajectory],
-        figures: &mut SimpleFigures,
-        tell: &dyn Fn(Stand),
-    ) -> Result<(), LearnError> {
+        starts: &[Trajectory],
+        tell: &dyn Fn(u32),
+    ) -> Result<Option<Simulated>, LearnError> {
         let settings = &self.settings;
-        let starts: Vec<&Trajectory> = known.iter().filter(|trajectory| !trajectory.steps.is_empty()).collect();
+        let starts: Vec<&Trajectory> = starts.iter().filter(|trajectory| !trajectory.steps.is_empty()).collect();
+        if self.model.fits() == 0 || starts.is_empty() {
+            return Ok(None);
+        }
         if settings.fresh_policy {
             self.ppo = fresh_policy(&self.problem, settings, self.seed, epoch, self.device)?;
         }
         let mut simulation = Simulation::new(&self.model, &starts);
-        for simulated in 1..=settings.simulated_epochs {
-            tell(Stand::Simulated { epoch: simulated, epochs: settings.simulated_epochs });
-            let draws = self.draws(epoch, simulated, &starts);
+        let mut simulated = Simulated::default();
+        for number in 1..=settings.simulated_epochs {
+            tell(number);
+            let draws = self.draws(epoch, number, &starts);
             let inputs = settings.ppo.inputs;
-            let trajectories = rollout(self.ppo.policy(), inputs, &self.problem, &mut simulation, &draws, simulated);
-            figures.simulated = Some(self.ppo.learn(self.ppo.epochs_learned() + 1, &trajectories)?);
-            figures.clipped_share = simulation.clipped_share();
+            let trajectories = rollout(self.ppo.policy(), inputs, &self.problem, &mut simulation, &draws, number);
+            let figures = self.ppo.learn(self.ppo.epochs_learned() + 1, &trajectories)?;
             let ends = trajectories.iter().filter_map(|trajectory| self.problem.final_objective(trajectory));
-            let ends: Vec<f64> = ends.collect();
-            figures.simulated_objective = Some(mean(ends.into_iter()));
+            let (objective, clipped_share) = (mean(ends.collect::<Vec<_>>().into_iter()), simulation.clipped_share());
+            simulated = Simulated { figures, objective, clipped_share };
         }
-        Ok(())
+        Ok(Some(simulated))
     }
 
     /// What the trajectories of a simulated epoch start from. A group shares the real training whose first metrics it has.
@@ -178,22 +139,32 @@ impl Simple {
         &self.ppo
     }
 
-    /// A checkpoint of all that learning changes.
+    /// The world model.
+    pub fn model(&self) -> &WorldModel {
+        &self.model
+    }
+
+    /// Simulated epochs after each epoch.
+    pub fn simulated_epochs(&self) -> u32 {
+        self.settings.simulated_epochs
+    }
+
+    /// Whether the policy learns from real trajectories too.
+    pub fn learns_from_real(&self) -> bool {
+        self.settings.real_epoch
+    }
+
+    /// A checkpoint of the policy; of the world model, published versions are what is kept.
     pub fn save(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        self.ppo.write(&mut writer, POLICY_PART);
-        self.model.write(&mut writer, WORLD_MODEL_PART);
-        writer.finish()
+        self.ppo.save()
     }
 
     /// Goes back to what [`Simple::save`] gave.
     ///
     /// # Errors
-    /// If `checkpoint` is damaged, foreign, or for other problems or networks.
+    /// As [`Ppo::restore`].
     pub fn restore(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
-        let reader = Reader::open(checkpoint)?;
-        self.ppo.read(&reader, POLICY_PART)?;
-        self.model.read(&reader, WORLD_MODEL_PART)
+        self.ppo.restore(checkpoint)
     }
 }
 

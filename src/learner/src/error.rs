@@ -38,8 +38,8 @@ pub enum LearnerError {
     /// The networks can't go on.
     #[error("learning")]
     Learn(#[from] learn::LearnError),
-    /// A checkpoint can't be gone on from.
-    #[error("checkpoint")]
+    /// A checkpoint or a world model can't be gone on from.
+    #[error("checkpoint or world model")]
     Checkpoint(#[from] learn::CheckpointError),
     /// An artifact can't be used.
     #[error("policy artifact")]
@@ -52,7 +52,22 @@ pub enum LearnerError {
         /// What differs.
         misfit: String,
     },
+    /// A fault of ours, or libtorch ran out of memory.
+    #[error("learning broke off: {0}")]
+    Panic(String),
+    /// The experiment has no world model.
+    #[error("algorithm {0} has no world model: expected simple")]
+    NoWorldModel(&'static str),
+    /// A certificate can't be used.
+    #[error("TLS")]
+    Tls(#[from] wire::tls::TlsError),
     /// An order or steps that contradict what is known.
     #[error("{0}")]
     Refused(String),
+}
+
+/// An error and all its causes in one line.
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

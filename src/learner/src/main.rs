@@ -1,49 +1,78 @@
-//! `trainpilot-learner`: the policy learner of one repetition, as a process.
+//! `trainpilot-learner`: the learners of one repetition, each a process.
 
+use std::any::Any;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
-use learner::{Learner, Storage, Strategy, service};
+use axum::Router;
+use clap::{Parser, Subcommand};
+use learner::{Learner, LearnerError, Storage, Strategy, WorldModelLearner};
+use learner::{policy_learner, world_model_learner};
 use tch::Device;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use wire::settings::LearnerConfig;
 use wire::tls::Identity;
 
-/// Stores the trajectories of one repetition, learns a policy from them and pushes it to agents.
+/// The learners of one repetition.
 #[derive(Parser)]
 #[command(version)]
+struct Program {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Stores the trajectories of one repetition, learns a policy from them and pushes it to agents
+    Policy(Args),
+    /// Trains the world model of one repetition that the policy is learned in (SimPLe)
+    WorldModel {
+        #[command(flatten)]
+        args: Args,
+        /// Where the policy learner of the repetition listens, HOST:PORT
+        #[arg(long, env = "TRAINPILOT_POLICY_LEARNER")]
+        policy_learner: String,
+    },
+}
+
+#[derive(clap::Args)]
 struct Args {
-    /// What to learn, as JSON.
+    /// What to learn, as JSON
     #[arg(long, env = "TRAINPILOT_CONFIG")]
     config: PathBuf,
-    /// Folder for dataset, checkpoints and policies.
+    /// Folder for what the learner keeps
     #[arg(long, env = "TRAINPILOT_STORAGE")]
     storage: PathBuf,
-    /// Folder with ca.pem, cert.pem and key.pem of this role.
+    /// Folder with ca.pem, cert.pem and key.pem of this role
     #[arg(long, env = "TRAINPILOT_TLS")]
     tls: PathBuf,
-    /// Address to listen on.
+    /// Address to listen on
     #[arg(long, env = "TRAINPILOT_LISTEN", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// File to write the bound address to, once it listens.
+    /// File to write the bound address to, once it listens
     #[arg(long, env = "TRAINPILOT_ANNOUNCE")]
     announce: Option<PathBuf>,
-    /// Where to learn: `cpu` or `cuda`; without it, CUDA where there is any.
+    /// Where to learn: `cpu` or `cuda`; without it, CUDA where there is any
     #[arg(long, env = "TRAINPILOT_DEVICE")]
     device: Option<String>,
-    /// Threads for learning on a CPU. More than one only where the process owns the machine: they spin while they wait.
+    /// Threads for learning on a CPU. More than one only where the process owns the machine: they spin while they wait
     #[arg(long, env = "TRAINPILOT_THREADS", default_value_t = 1)]
     threads: i32,
 }
 
 fn main() -> ExitCode {
-    match run() {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    let run = match Program::parse().role {
+        Role::Policy(args) => policy(&args),
+        Role::WorldModel { args, policy_learner } => world_model(&args, &policy_learner),
+    };
+    match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -52,20 +81,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
-    let args = Args::parse();
+fn policy(args: &Args) -> anyhow::Result<()> {
+    let (config, device, identity) = prepare(args)?;
+    let strategy = Strategy::new(&config, device)?;
+    let (learner, strategy) = Learner::open(config, Storage::open(&args.storage)?, strategy)?;
+    let app = policy_learner::service::router(Arc::clone(&learner));
+    let runtime = runtime()?;
+    let (working, handle) = (Arc::clone(&learner), runtime.handle().clone());
+    let work = move || working.learn_all(strategy, &handle);
+    runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
+}
+
+fn world_model(args: &Args, policy_learner: &str) -> anyhow::Result<()> {
+    let (config, device, identity) = prepare(args)?;
+    let learner = WorldModelLearner::open(config, &args.storage, &identity, policy_learner)?;
+    let app = world_model_learner::service::router(Arc::clone(&learner));
+    let runtime = runtime()?;
+    let (working, handle): (_, Handle) = (Arc::clone(&learner), runtime.handle().clone());
+    let work = move || working.train_all(device, &handle);
+    runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
+}
+
+/// What both begin with: what to learn, where, and as whom.
+fn prepare(args: &Args) -> anyhow::Result<(LearnerConfig, Device, Identity)> {
     let text = std::fs::read(&args.config).with_context(|| format!("can't read {}", args.config.display()))?;
     let config: LearnerConfig = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not a learner's config", args.config.display()))?;
     config.problem.check().context("the config's problem can't be worked on")?;
-    let device = device(args.device.as_deref())?;
     tch::set_num_threads(args.threads);
-    let strategy = Strategy::new(&config, device)?;
-    let storage = Storage::open(&args.storage)?;
-    let (learner, strategy) = Learner::open(config, storage, strategy)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve(args, learner, strategy))
+    Ok((config, device(args.device.as_deref())?, Identity::load(&args.tls)?))
 }
 
 /// The device asked for, or the best there is.
@@ -79,23 +123,35 @@ fn device(name: Option<&str>) -> anyhow::Result<Device> {
     }
 }
 
-async fn serve(args: Args, learner: Arc<Learner>, strategy: Strategy) -> anyhow::Result<()> {
-    let identity = Identity::load(&args.tls)?;
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// Answers on the network until it is told to end, while `work` goes on in a thread of its own; `fail` hears why that ended
+/// early, if it did.
+async fn serve(
+    args: &Args,
+    identity: &Identity,
+    app: Router,
+    work: impl FnOnce() -> Result<(), LearnerError> + Send + 'static,
+    fail: impl FnOnce(&dyn std::error::Error) + Send + 'static,
+) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;
     let address = listener.local_addr()?;
     if let Some(path) = &args.announce {
         announce(path, &address.to_string()).with_context(|| format!("can't write {}", path.display()))?;
     }
-    tracing::info!(%address, "policy learner listens");
-    let runtime = Handle::current();
-    let learning = Arc::clone(&learner);
+    tracing::info!(%address, "listening");
     std::thread::Builder::new().name("learning".to_owned()).spawn(move || {
-        if let Err(error) = learning.learn_all(strategy, &runtime) {
-            learning.fail(&error);
+        // libtorch runs out of memory by a panic.
+        let worked =
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(LearnerError::Panic(said(&*panic))));
+        if let Err(error) = worked {
+            fail(&error);
         }
     })?;
-    let listener = wire::http::Listener::new(listener, &identity)?;
-    let app = service::router(learner).into_make_service_with_connect_info::<wire::http::Peer>();
+    let listener = wire::http::Listener::new(listener, identity)?;
+    let app = app.into_make_service_with_connect_info::<wire::http::Peer>();
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, app) => served?,
@@ -107,8 +163,14 @@ async fn serve(args: Args, learner: Arc<Learner>, strategy: Strategy) -> anyhow:
     std::process::exit(0)
 }
 
+/// The first line of what a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    text.and_then(|text| text.lines().next()).unwrap_or("nothing was said").to_owned()
+}
+
 /// Writes the address whole or not at all: whoever waits for the file reads it at once.
-fn announce(path: &std::path::Path, address: &str) -> std::io::Result<()> {
+fn announce(path: &Path, address: &str) -> std::io::Result<()> {
     let beside = path.with_extension("tmp");
     std::fs::write(&beside, address)?;
     std::fs::rename(&beside, path)

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use common::{T, config, open, order, ppo, problem, simple, steps};
+use common::{T, config, open, order, ppo, problem, simple, steps, train_beside};
 use learner::{LearnerError, Storage, Strategy};
 use tch::Device;
 use tokio::runtime::Runtime;
@@ -20,6 +20,9 @@ use wire::settings::{Algorithm, LearnerConfig, SearchSettings};
 fn gather(config: &LearnerConfig, folder: &Path, epochs: std::ops::RangeInclusive<u32>) -> LearnerState {
     let (learner, strategy) = open(config, folder);
     let runtime = Runtime::new().unwrap();
+    if matches!(config.algorithm, Algorithm::Simple(_)) {
+        train_beside(&learner, config, &folder.join("world-model"), &runtime);
+    }
     let state = thread::scope(|scope| {
         let (learner, runtime) = (&learner, &runtime);
         let last = *epochs.end();
@@ -41,7 +44,8 @@ fn gather(config: &LearnerConfig, folder: &Path, epochs: std::ops::RangeInclusiv
         }
         learner.state()
     });
-    runtime.shutdown_background();
+    // Who serves lets go of the folder.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     state
 }
 
@@ -72,7 +76,7 @@ fn prometheus_sees_what_was_learned_from_how_much_and_in_what_time() {
     let folder = tempfile::tempdir().unwrap();
     gather(&config(ppo()), folder.path(), 1..=3);
     let (learner, _) = open(&config(ppo()), folder.path());
-    let text = learner::metrics::render(&learner);
+    let text = learner::policy_learner::metrics::render(&learner);
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("trainpilot_learner_{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
@@ -87,7 +91,7 @@ fn prometheus_sees_how_good_the_world_model_is() {
     let folder = tempfile::tempdir().unwrap();
     gather(&config(simple()), folder.path(), 1..=3);
     let (learner, _) = open(&config(simple()), folder.path());
-    let text = learner::metrics::render(&learner);
+    let text = learner::policy_learner::metrics::render(&learner);
     for line in
         ["trainpilot_learner_forecast_coverage ", r#"trainpilot_learner_forecast_crps{env_steps="1",metric="score"} "#]
     {
@@ -134,8 +138,9 @@ fn a_learner_that_died_after_any_write_of_an_epoch_repeats_it_to_the_bit() {
 fn dies_after_any_write(config: &LearnerConfig) {
     let whole = tempfile::tempdir().unwrap();
     gather(config, whole.path(), 1..=3);
-    // What is there when it dies: the segment, the checkpoint, the policy, each without what follows.
-    for kept in [&["segments"][..], &["segments", "checkpoints"], &["segments", "checkpoints", "policies"]] {
+    // What is there when it dies: the segment, the world model, the checkpoint, the policy, each without what follows.
+    let kinds = ["segments", "world-models", "checkpoints", "policies"];
+    for kept in (1..=kinds.len()).map(|count| &kinds[..count]) {
         let died = tempfile::tempdir().unwrap();
         for kind in kept {
             fs::create_dir(died.path().join(kind)).unwrap();

@@ -14,7 +14,7 @@ mod share;
 mod status;
 mod valid;
 
-pub use observed::{BatchObserved, LearnerObserved, Observed, RepetitionObserved};
+pub use observed::{BatchObserved, LearnerObserved, Observed, RepetitionObserved, WorldModelObserved};
 pub use outcome::{Directive, Event, Plan, Report, Workload, WorkloadName, plan, refuse};
 pub use reason::Reason;
 pub use status::forgive;

@@ -2,6 +2,7 @@
 
 use api::{Timestamp, TuningExperiment};
 use wire::learner::LearnerState;
+use wire::world_model::WorldModelState;
 
 /// What was seen of an experiment.
 #[derive(Clone, Debug)]
@@ -17,10 +18,12 @@ pub struct Observed {
 /// What was seen of one repetition.
 #[derive(Clone, Debug, Default)]
 pub struct RepetitionObserved {
-    /// Where agents reach its learner, `HOST:PORT`. Does not change when the learner is started anew.
+    /// Where agents reach its policy learner, `HOST:PORT`. Does not change when the learner is started anew.
     pub address: String,
-    /// Its learner, if one exists.
+    /// Its policy learner, if one exists.
     pub learner: Option<LearnerObserved>,
+    /// Its world-model learner, if one exists.
+    pub world_model: Option<WorldModelObserved>,
     /// Its batches that exist, in any order.
     pub batches: Vec<BatchObserved>,
 }
@@ -32,6 +35,15 @@ pub struct LearnerObserved {
     pub epochs: u32,
     /// Its answer; none if it does not answer (yet). Asked for, not remembered.
     pub state: Option<LearnerState>,
+    /// Why it can't be kept running, once starting it again has become pointless.
+    pub failure: Option<String>,
+}
+
+/// A world-model learner that exists.
+#[derive(Clone, Debug, Default)]
+pub struct WorldModelObserved {
+    /// Its answer; none if it does not answer (yet).
+    pub state: Option<WorldModelState>,
     /// Why it can't be kept running, once starting it again has become pointless.
     pub failure: Option<String>,
 }

@@ -60,6 +60,13 @@ pub enum Workload {
         /// What it is started with.
         config: Box<LearnerConfig>,
     },
+    /// The world-model learner of one repetition, while there is something to learn from.
+    WorldModelLearner {
+        /// Where it reaches the policy learner.
+        policy_learner: String,
+        /// What it is started with: the same as the policy learner.
+        config: Box<LearnerConfig>,
+    },
     /// Trajectories of one repetition and epoch.
     Batch {
         /// How many; their indices start at 0.
@@ -75,7 +82,12 @@ pub enum Workload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkloadName {
     /// A policy learner.
-    Learner {
+    PolicyLearner {
+        /// Its repetition.
+        repetition: u32,
+    },
+    /// A world-model learner.
+    WorldModelLearner {
         /// Its repetition.
         repetition: u32,
     },
@@ -109,10 +121,12 @@ pub struct Event {
 }
 
 impl WorkloadName {
-    /// The name in full, the same whenever it is made: `NAME-r0-learner`, `NAME-r0-e1`.
+    /// The name in full, the same whenever it is made: `NAME-r0-learner`, `NAME-r0-world-model`,
+    /// `NAME-r0-e1`.
     pub fn of(self, experiment: &str) -> String {
         match self {
-            Self::Learner { repetition } => format!("{experiment}-r{repetition}-learner"),
+            Self::PolicyLearner { repetition } => format!("{experiment}-r{repetition}-learner"),
+            Self::WorldModelLearner { repetition } => format!("{experiment}-r{repetition}-world-model"),
             Self::Batch { repetition, epoch } => format!("{experiment}-r{repetition}-e{epoch}"),
         }
     }
@@ -122,7 +136,8 @@ impl Workload {
     /// What it is named by.
     pub fn name(&self) -> WorkloadName {
         match self {
-            Self::PolicyLearner { config, .. } => WorkloadName::Learner { repetition: config.repetition },
+            Self::PolicyLearner { config, .. } => WorkloadName::PolicyLearner { repetition: config.repetition },
+            Self::WorldModelLearner { config, .. } => WorkloadName::WorldModelLearner { repetition: config.repetition },
             Self::Batch { agent, .. } => WorkloadName::Batch { repetition: agent.repetition, epoch: agent.epoch },
         }
     }
@@ -138,7 +153,7 @@ pub fn plan(valid: &Valid<'_>) -> Plan {
             wish.reason = Reason::WaitingForSlots;
         }
     }
-    let learners = wishes.iter().filter(|wish| wish.learner).map(|wish| learner(valid, wish));
+    let learners = wishes.iter().filter(|wish| wish.learner).flat_map(|wish| learners(valid, wish));
     let batches = wishes.iter().zip(slots).filter_map(|(wish, slots)| Some(batch(valid, wish, wish.batch?, slots)));
     let wanted: Vec<Workload> = learners.chain(batches).collect();
     let directive = |wish: &Wish| Some(Directive { repetition: wish.repetition, order: wish.order.clone()? });
@@ -182,8 +197,9 @@ fn slots(valid: &Valid<'_>, wishes: &[Wish]) -> Vec<u32> {
     wishes.iter().map(|wish| wish.batch.and_then(|_| shares.next()).unwrap_or(0)).collect()
 }
 
-fn learner(valid: &Valid<'_>, wish: &Wish) -> Workload {
-    let config = LearnerConfig {
+/// The policy learner, and the world-model learner beside it, if it needs one.
+fn learners(valid: &Valid<'_>, wish: &Wish) -> Vec<Workload> {
+    let config = Box::new(LearnerConfig {
         experiment: valid.name.to_owned(),
         uid: valid.uid.to_owned(),
         problem: valid.problem.clone(),
@@ -191,8 +207,14 @@ fn learner(valid: &Valid<'_>, wish: &Wish) -> Workload {
         seed: valid.spec.seed,
         epochs: wish.epochs,
         algorithm: valid.algorithm.clone(),
-    };
-    Workload::PolicyLearner { address: wish.observed.address.clone(), config: Box::new(config) }
+    });
+    let address = wish.observed.address.clone();
+    let mut learners = vec![Workload::PolicyLearner { address: address.clone(), config: config.clone() }];
+    // It is the one that dials: until the policy learner listens somewhere there is nothing for it to do.
+    if wish.wants_world_model(valid) && !address.is_empty() {
+        learners.push(Workload::WorldModelLearner { policy_learner: address, config });
+    }
+    learners
 }
 
 fn batch(valid: &Valid<'_>, wish: &Wish, batch: BatchWish, parallelism: u32) -> Workload {
@@ -217,9 +239,10 @@ fn batch(valid: &Valid<'_>, wish: &Wish, batch: BatchWish, parallelism: u32) -> 
 fn unwanted(wishes: &[Wish], wanted: &[Workload]) -> Vec<WorkloadName> {
     let existing = wishes.iter().flat_map(|wish| {
         let repetition = wish.repetition;
-        let learner = wish.observed.learner.iter().map(move |_| WorkloadName::Learner { repetition });
+        let learner = wish.observed.learner.iter().map(move |_| WorkloadName::PolicyLearner { repetition });
+        let world_model = wish.observed.world_model.iter().map(move |_| WorkloadName::WorldModelLearner { repetition });
         let batch = move |epoch| WorkloadName::Batch { repetition, epoch };
-        learner.chain(wish.observed.batches.iter().map(move |observed| batch(observed.epoch)))
+        learner.chain(world_model).chain(wish.observed.batches.iter().map(move |observed| batch(observed.epoch)))
     });
     let mut unwanted: Vec<_> = existing.filter(|name| wanted.iter().all(|workload| workload.name() != *name)).collect();
     unwanted.sort_unstable();

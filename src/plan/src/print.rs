@@ -34,6 +34,7 @@ impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PolicyLearner { config, .. } => write!(f, "policy learner, epochs: {}", config.epochs),
+            Self::WorldModelLearner { .. } => write!(f, "world-model learner"),
             Self::Batch { trajectories, parallelism, agent } => {
                 let what = if agent.final_evaluation { "final evaluation, " } else { "" };
                 write!(f, "{what}trajectories: {trajectories}, {parallelism} at once, {:?}", agent.mode)

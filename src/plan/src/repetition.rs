@@ -1,6 +1,7 @@
 //! What one repetition wants, and why. Each property is checked by itself: it never matters what was done before.
 
 use wire::learner::{EpochOrder, LearnerPhase, LearnerState};
+use wire::settings::Algorithm;
 
 use crate::share::Claim;
 use crate::{BatchObserved, LearnerObserved, Reason, RepetitionObserved, Valid};
@@ -10,7 +11,7 @@ use crate::{BatchObserved, LearnerObserved, Reason, RepetitionObserved, Valid};
 pub(crate) struct Wish {
     pub(crate) repetition: u32,
     pub(crate) reason: Reason,
-    /// Whether its learner should run.
+    /// Whether its learners should run.
     pub(crate) learner: bool,
     /// Epochs to learn from; the one after them is the final evaluation.
     pub(crate) epochs: u32,
@@ -94,11 +95,28 @@ impl Wish {
         Self { batch, ..self }
     }
 
+    /// Whether there is something left that a world model is to be trained on.
+    pub(crate) fn wants_world_model(&self, valid: &Valid<'_>) -> bool {
+        self.learner && self.over < self.epochs && matches!(valid.algorithm, Algorithm::Simple(_))
+    }
+
+    /// Why its world-model learner can't go on, if it can't.
+    fn world_model_failure(&self) -> Option<String> {
+        let observed = self.observed.world_model.as_ref()?;
+        let failed = observed.state.as_ref().filter(|state| state.failed);
+        let said =
+            failed.map(|state| state.fault.clone().unwrap_or_else(|| "the world-model learner failed".to_owned()));
+        observed.failure.clone().or(said)
+    }
+
     /// The learner answers: the epoch after those that are over is gathered.
     fn going_on(mut self, valid: &Valid<'_>, state: &LearnerState) -> Self {
         self.over = state.epochs_learned;
         if self.over > self.epochs {
             return self.over(valid);
+        }
+        if let Some(failure) = self.world_model_failure().filter(|_| self.wants_world_model(valid)) {
+            return self.failed(Reason::LearnerFailed(failure));
         }
         let epoch = self.over + 1;
         let begun = self.observed.batches.iter().any(|batch| batch.epoch == epoch)
@@ -142,7 +160,12 @@ impl Wish {
         if batch.is_some() || claim.remaining > 0 {
             self.batch = Some(BatchWish { epoch, trajectories, claim });
         }
-        self.reason = reason(state, epoch, self.epochs, outcomes.len() as u32, trajectories);
+        let world_model =
+            self.observed.world_model.as_ref().and_then(|observed| observed.state.as_ref()?.fault.clone());
+        self.reason = match state.fault.clone().or(world_model) {
+            Some(fault) => Reason::LearnerFault(fault),
+            None => reason(state, epoch, self.epochs, outcomes.len() as u32, trajectories),
+        };
         self
     }
 }
@@ -164,10 +187,9 @@ fn claim(batch: &BatchObserved, trajectories: u32) -> Claim {
 }
 
 fn reason(state: &LearnerState, epoch: u32, epochs: u32, ended: u32, trajectories: u32) -> Reason {
-    match &state.fault {
-        Some(fault) => Reason::LearnerFault(fault.clone()),
-        None if state.phase == LearnerPhase::Learning && epoch <= epochs => Reason::Learning { epoch },
-        None if epoch > epochs => Reason::Evaluating { ended, trajectories },
-        None => Reason::Gathering { epoch, ended, trajectories },
+    match state.phase {
+        LearnerPhase::Learning if epoch <= epochs => Reason::Learning { epoch },
+        _ if epoch > epochs => Reason::Evaluating { ended, trajectories },
+        _ => Reason::Gathering { epoch, ended, trajectories },
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use api::{Phase, Timestamp, TuningExperiment};
 use plan::{
-    BatchObserved, LearnerObserved, Observed, Plan, RepetitionObserved, Workload, WorkloadName, plan, validate,
+    BatchObserved, LearnerObserved, Observed, Plan, RepetitionObserved, Workload, WorkloadName, WorldModelObserved,
+    plan, validate,
 };
 use proptest::prelude::*;
 use wire::learner::{EpochOrder, EpochState, EpochSummary, LearnerState};
@@ -63,6 +64,7 @@ struct Batch {
 struct Repetition {
     store: Store,
     learner: Option<Learner>,
+    world_model: bool,
     batches: BTreeMap<u32, Batch>,
 }
 
@@ -70,6 +72,8 @@ struct Repetition {
 struct World {
     experiment: TuningExperiment,
     repetitions: Vec<Repetition>,
+    /// Whether nothing is learned without a world-model learner.
+    needs_world_model: bool,
     /// How often each batch was created.
     created: BTreeMap<WorkloadName, u32>,
     seconds: i64,
@@ -82,6 +86,7 @@ impl World {
         Self {
             experiment: api::validate(&yaml).unwrap(),
             repetitions: vec![Repetition::default(); repetitions as usize],
+            needs_world_model: algorithm.starts_with("simple"),
             created: BTreeMap::new(),
             seconds: 0,
         }
@@ -105,6 +110,7 @@ impl World {
                 state: learner.answers.then(|| state(number as u32, &repetition.store)),
                 failure: None,
             }),
+            world_model: repetition.world_model.then(WorldModelObserved::default),
             batches: repetition.batches.iter().map(batch).collect(),
         };
         Observed {
@@ -126,7 +132,10 @@ impl World {
                 return;
             }
             match *name {
-                WorkloadName::Learner { repetition } => self.repetitions[repetition as usize].learner = None,
+                WorkloadName::PolicyLearner { repetition } => self.repetitions[repetition as usize].learner = None,
+                WorkloadName::WorldModelLearner { repetition } => {
+                    self.repetitions[repetition as usize].world_model = false;
+                }
                 WorkloadName::Batch { repetition, epoch } => {
                     self.repetitions[repetition as usize].batches.remove(&epoch);
                 }
@@ -160,6 +169,7 @@ impl World {
                 let learner = &self.repetitions[config.repetition as usize].learner;
                 learner.as_ref().is_none_or(|learner| learner.epochs != config.epochs)
             }
+            Workload::WorldModelLearner { config, .. } => !self.repetitions[config.repetition as usize].world_model,
             Workload::Batch { trajectories, parallelism, agent } => {
                 let existing = self.repetitions[agent.repetition as usize].batches.get(&agent.epoch);
                 if let Some(existing) = existing {
@@ -178,6 +188,9 @@ impl World {
             Workload::PolicyLearner { config, .. } => {
                 let learner = Learner { epochs: config.epochs, answers: false };
                 self.repetitions[config.repetition as usize].learner = Some(learner);
+            }
+            Workload::WorldModelLearner { config, .. } => {
+                self.repetitions[config.repetition as usize].world_model = true;
             }
             Workload::Batch { trajectories, parallelism, agent } => {
                 let batches = &mut self.repetitions[agent.repetition as usize].batches;
@@ -203,7 +216,8 @@ impl World {
             if let Some(learner) = &mut repetition.learner {
                 learner.answers = luck & 7 != 0;
                 if learner.answers && luck & 8 != 0 {
-                    repetition.store.learn(learner.epochs);
+                    let trained = repetition.world_model || !self.needs_world_model;
+                    repetition.store.learn(learner.epochs, trained);
                 }
             }
             let answers = repetition.learner.as_ref().is_some_and(|learner| learner.answers);
@@ -246,7 +260,11 @@ impl Store {
         }
     }
 
-    fn learn(&mut self, epochs: u32) {
+    /// Ends an epoch that is complete; one to learn from, once the world model is `trained` on it.
+    fn learn(&mut self, epochs: u32, trained: bool) {
+        if self.gathering.as_ref().is_some_and(|(epoch, ..)| *epoch <= epochs && !trained) {
+            return;
+        }
         if let Some((epoch, size, _)) = self.gathering.take_if(|(_, size, outcomes)| outcomes.len() == *size as usize) {
             self.over.push((size, epoch > epochs));
         }
@@ -318,7 +336,7 @@ fn lint(plan: &Plan, observed: &Observed) {
     assert_eq!(unique.len(), names.len(), "a name is wanted twice:\n{plan}");
     assert!(plan.unwanted.iter().all(|name| !names.contains(name)), "wanted and unwanted:\n{plan}");
     for directive in &plan.directives {
-        let learner = WorkloadName::Learner { repetition: directive.repetition };
+        let learner = WorkloadName::PolicyLearner { repetition: directive.repetition };
         assert!(names.contains(&learner), "an order for a learner that is not wanted:\n{plan}");
     }
     assert!(!observed.experiment.spec.suspend || plan.directives.is_empty(), "an order while suspended:\n{plan}");
@@ -410,12 +428,14 @@ fn assert_gathered_once(world: &World, sizes: &[u32]) {
 
 /// Algorithm, budget, and the epochs that follow.
 fn life() -> impl Strategy<Value = (&'static str, &'static str, &'static [u32])> {
-    const LIVES: [(&str, &str, &[u32]); 5] = [
+    const LIVES: [(&str, &str, &[u32]); 7] = [
         ("ppo: {epochs: 3, trajectoriesPerEpoch: 4}", "", &[4, 4, 4]),
         ("search: {candidates: 5, finalists: 2, trials: 2}", "", &[5, 4]),
         ("fixed: {}", "", &[]),
         ("ppo: {epochs: 3, trajectoriesPerEpoch: 4}", "trajectories: 8", &[4, 4]),
         ("random: {}", "hours: 1", &[]),
+        ("simple: {epochs: 2, trajectoriesPerEpoch: 4}", "", &[4, 4]),
+        ("simple: {epochs: 3, trajectoriesPerEpoch: 4}", "trajectories: 8", &[4, 4]),
     ];
     prop::sample::select(LIVES.to_vec())
 }
@@ -439,6 +459,7 @@ proptest! {
         settle(&mut world);
         assert_at_rest(&mut world);
         assert_gathered_once(&world, sizes);
+        prop_assert!(world.repetitions.iter().all(|repetition| !repetition.world_model));
         let word = world.experiment.status.as_ref().unwrap().repetitions[0].reason.clone();
         prop_assert_eq!(word, if budget.starts_with("trajectories") { "BudgetExhausted" } else { "Complete" });
     }

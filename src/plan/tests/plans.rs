@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use api::Timestamp;
-use plan::{BatchObserved, LearnerObserved, Observed, Plan, RepetitionObserved, forgive, plan, refuse, validate};
+use plan::{BatchObserved, LearnerObserved, Observed, Plan, Reason, RepetitionObserved, WorldModelObserved};
+use plan::{forgive, plan, refuse, validate};
 use wire::learner::{EpochState, EpochSummary, LearnerPhase, LearnerState};
+use wire::world_model::WorldModelState;
 
 const EXPERIMENT: &str = "
 apiVersion: trainpilot.dev/v1alpha1
@@ -75,7 +77,7 @@ fn batch(epoch: u32, parallelism: u32, running: u32, ended: &[u32]) -> BatchObse
 }
 
 fn seen(learner: Option<LearnerObserved>, batches: Vec<BatchObserved>) -> RepetitionObserved {
-    RepetitionObserved { address: "127.0.0.1:7000".to_owned(), learner, batches }
+    RepetitionObserved { address: "127.0.0.1:7000".to_owned(), learner, world_model: None, batches }
 }
 
 /// The same observation once the status of its plan is written.
@@ -211,19 +213,22 @@ fn a_learner_that_failed_holds_no_device_until_somebody_intervenes() {
     gone.repetitions[0] = seen(None, vec![]);
     let settled = check(&gone);
     assert!(
-        settled.wanted.iter().all(|workload| !matches!(workload.name(), plan::WorkloadName::Learner { repetition: 0 }))
+        settled
+            .wanted
+            .iter()
+            .all(|workload| !matches!(workload.name(), plan::WorkloadName::PolicyLearner { repetition: 0 }))
     );
     assert_eq!(settled.status.phase, api::Phase::Running);
     assert_eq!(settled.report.trouble.map(|reason| reason.word()), Some("LearnerFailed"));
 
     let mut forgiven = gone.clone();
     forgive(forgiven.experiment.status.as_mut().unwrap());
-    assert_eq!(check(&forgiven).wanted[0].name(), plan::WorkloadName::Learner { repetition: 0 });
+    assert_eq!(check(&forgiven).wanted[0].name(), plan::WorkloadName::PolicyLearner { repetition: 0 });
 
     gone.experiment.spec.suspend = true;
     let mut resumed = next(&gone);
     resumed.experiment.spec.suspend = false;
-    assert_eq!(check(&resumed).wanted[0].name(), plan::WorkloadName::Learner { repetition: 0 });
+    assert_eq!(check(&resumed).wanted[0].name(), plan::WorkloadName::PolicyLearner { repetition: 0 });
 }
 
 #[test]
@@ -324,4 +329,39 @@ fn conditions_keep_their_time_until_they_change() {
     let changed: Vec<_> =
         check(&later).status.conditions.into_iter().filter(|c| c.last_transition_time.0 == later.now).collect();
     assert_eq!(changed.iter().map(|c| c.type_.as_str()).collect::<Vec<_>>(), ["Progressing", "Suspended"]);
+}
+
+const SIMPLE: [&str; 2] = ["ppo: {epochs: 2, trajectoriesPerEpoch: 8}", "simple: {epochs: 2, trajectoriesPerEpoch: 8}"];
+
+#[test]
+fn a_world_model_learner_is_wanted_once_the_policy_learner_listens_and_until_the_last_epoch_is_learned() {
+    let mut observed = observed(SIMPLE[0], SIMPLE[1]);
+    let wanted = |observed: &Observed| check(observed).wanted.iter().map(|w| w.name().of("x")).collect::<Vec<_>>();
+    assert_eq!(wanted(&observed), ["x-r0-learner"]);
+    observed.repetitions = vec![seen(Some(learner(after(0))), vec![])];
+    assert_eq!(wanted(&observed), ["x-r0-learner", "x-r0-world-model", "x-r0-e1"]);
+    observed.repetitions = vec![seen(Some(learner(after(2))), vec![])];
+    observed.repetitions[0].world_model = Some(WorldModelObserved::default());
+    let plan = check(&observed);
+    assert_eq!(plan.unwanted.iter().map(|name| name.of("x")).collect::<Vec<_>>(), ["x-r0-world-model"]);
+    assert_eq!(wanted(&observed), ["x-r0-learner", "x-r0-e3"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_world_model_learner_is_told_and_ends_the_repetition_only_if_it_can_not_go_on() {
+    let mut observed = observed(SIMPLE[0], SIMPLE[1]);
+    let fault = Some("the world model was not trained".to_owned());
+    let state = WorldModelState { fault, ..WorldModelState::default() };
+    observed.repetitions = vec![seen(Some(learner(gathering(1, 8, &[]))), vec![])];
+    observed.repetitions[0].world_model = Some(WorldModelObserved { state: Some(state.clone()), failure: None });
+    let plan = check(&observed);
+    assert_eq!(plan.report.repetitions, [Reason::LearnerFault("the world model was not trained".to_owned())]);
+    let degraded = plan.status.conditions.iter().find(|condition| condition.type_ == "Degraded").unwrap();
+    assert_eq!(degraded.status, "True");
+    assert_ne!(plan.status.phase, api::Phase::Failed);
+    let state = WorldModelState { failed: true, ..state };
+    observed.repetitions[0].world_model = Some(WorldModelObserved { state: Some(state), failure: None });
+    let plan = check(&observed);
+    assert_eq!(plan.report.repetitions, [Reason::LearnerFailed("the world model was not trained".to_owned())]);
+    assert!(plan.wanted.is_empty());
 }

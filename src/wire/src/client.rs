@@ -11,6 +11,7 @@ use tuning::Step;
 use crate::agent::{ACKNOWLEDGE_PATH, Acknowledgement, TRAJECTORY_PATH};
 use crate::http::{BodyError, read_bounded, url};
 use crate::learner::{EPOCHS_PATH, EpochOrder, LearnerState, STATE_PATH, STEPS_PATH, Steps, Stored};
+use crate::world_model::{Held, MAX_SEGMENT_BYTES, SEGMENTS_PATH, WORLD_MODELS_PATH, WorldModelState};
 
 /// Bytes of the longest JSON answer: a [`LearnerState`] with all its epochs.
 const MAX_ANSWER: usize = 4 << 20;
@@ -136,6 +137,23 @@ pub async fn order_epoch(client: &Client, learner: &str, order: &EpochOrder) -> 
 
 /// Asks a policy learner where it stands.
 pub async fn learner_state(client: &Client, learner: &str) -> Result<LearnerState, ClientError> {
+    json(client.get(url(learner, STATE_PATH))).await
+}
+
+/// Asks a policy learner for the segment of `epoch`; none if that is not committed yet.
+pub async fn segment(client: &Client, learner: &str, epoch: u32) -> Result<Option<Bytes>, ClientError> {
+    let request = client.get(url(learner, &format!("{SEGMENTS_PATH}/{epoch}")));
+    let bytes = answer(request, MAX_SEGMENT_BYTES).await?;
+    Ok((!bytes.is_empty()).then_some(bytes))
+}
+
+/// Hands the world model trained up to `epoch` to a policy learner, which answers once it is stored durably.
+pub async fn offer_world_model(client: &Client, learner: &str, epoch: u32, model: Bytes) -> Result<Held, ClientError> {
+    json(client.put(url(learner, &format!("{WORLD_MODELS_PATH}/{epoch}"))).body(model)).await
+}
+
+/// Asks a world-model learner where it stands.
+pub async fn world_model_state(client: &Client, learner: &str) -> Result<WorldModelState, ClientError> {
     json(client.get(url(learner, STATE_PATH))).await
 }
 

@@ -25,6 +25,9 @@ impl Timeouts {
     /// For a request with an answer: 1 s and 5 s.
     pub const REQUEST: Self = Self { connect: Duration::from_secs(1), total: Some(Duration::from_secs(5)) };
 
+    /// For a long answer, or one that is waited for: 1 s, and 2 minutes.
+    pub const TRANSFER: Self = Self { connect: Duration::from_secs(1), total: Some(Duration::from_secs(120)) };
+
     /// For a stream that stays open.
     pub const STREAM: Self = Self { connect: Duration::from_secs(1), total: None };
 }

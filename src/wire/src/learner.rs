@@ -7,6 +7,8 @@
 //! | `GET /v1/state` → [`LearnerState`] | operator | where learning stands |
 //! | `GET /v1/policy` → stream of [`Frame`]s | agent | the newest policy now, and every later one as it is published |
 //! | `GET /metrics` | anyone with a certificate | Prometheus text |
+//!
+//! What it exchanges with a world-model learner is in [`crate::world_model`].
 
 use serde::{Deserialize, Serialize};
 pub use tuning::Steps;

@@ -14,3 +14,4 @@ pub mod learner;
 pub mod settings;
 pub mod tls;
 pub mod trainer;
+pub mod world_model;

@@ -156,6 +156,13 @@ pub fn program(pid: u32) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// Which learner `pid` is, if it is one.
+pub fn learner_role(pid: u32) -> Option<&'static str> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let is = |role: &&str| line.split(|byte| *byte == 0).any(|word| word == role.as_bytes());
+    (program(pid) == "trainpilot-learner").then(|| ["policy", "world-model"].into_iter().find(is)).flatten()
+}
+
 /// Whether `pid` still runs; a zombie does not.
 pub fn alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

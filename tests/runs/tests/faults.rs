@@ -134,7 +134,7 @@ fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let mut learner = std::process::Command::new(runs::programs().join("trainpilot-learner"));
-    learner.arg("--config").arg(experiment.dir().join("repetition-0/config.json"));
+    learner.arg("policy").arg("--config").arg(experiment.dir().join("repetition-0/config.json"));
     learner.arg("--storage").arg(experiment.dir().join("repetition-0"));
     learner.arg("--tls").arg(experiment.dir().join("tls/learner")).args(["--listen", &address]);
     let output = learner.output().unwrap();

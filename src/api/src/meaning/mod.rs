@@ -77,7 +77,11 @@ pub fn launch(spec: &TuningExperimentSpec, task: Option<&TaskSpec>) -> Launch {
 pub fn algorithm(spec: &TuningExperimentSpec) -> Algorithm {
     let AlgorithmSpec { simple, ppo, fixed, search, random: _, policy } = &spec.algorithm;
     if let Some(simple) = simple {
-        return Algorithm::Simple(simple::settings(simple, is_distribution(spec)));
+        return Algorithm::Simple(Box::new(simple::settings(
+            simple,
+            spec.initial_data.as_ref(),
+            is_distribution(spec),
+        )));
     }
     match (ppo, fixed, search, policy) {
         (Some(ppo), ..) => Algorithm::Ppo(ppo_settings(ppo, preset(ppo.preset), is_distribution(spec))),

@@ -1,18 +1,20 @@
 //! What a spec of SimPLe means.
 
 use tuning::SymbolCode;
-use wire::settings::{Draws, LearningRateDecay, Order, Output, PpoSettings, Precision, SimpleSettings};
+use wire::settings::{Draws, InitialData, LearningRateDecay, Order, Output, PpoSettings, Precision, SimpleSettings};
 use wire::settings::{Preset, WorldModelSettings};
 
 use super::{ppo_settings, preset};
-use crate::{DrawsSpec, OrderSpec, OutputSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
+use crate::{DrawsSpec, InitialDataSpec, OrderSpec, OutputSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
 
 /// Intervals of each metric's change, unless it is set.
 const BUCKETS: u32 = 32;
+/// Share of initial data in the talk's code.
+const TALK_SHARE: f64 = 0.9;
 /// Gaussians of a mixture, unless it is set.
 const COMPONENTS: u32 = 4;
 
-pub(super) fn settings(spec: &SimpleSpec, distribution: bool) -> SimpleSettings {
+pub(super) fn settings(spec: &SimpleSpec, initial: Option<&InitialDataSpec>, distribution: bool) -> SimpleSettings {
     let preset = preset(spec.preset);
     let base = SimpleSettings::of(preset, distribution);
     let simulated_epochs = spec.simulated_epochs.unwrap_or(base.simulated_epochs);
@@ -29,6 +31,13 @@ pub(super) fn settings(spec: &SimpleSpec, distribution: bool) -> SimpleSettings 
         world_model: world_model(&spec.world_model.clone().unwrap_or_default(), preset, base.world_model),
         // Its own numbers mean nothing in simulation; those in force stand in their place.
         ppo: PpoSettings { epochs: simulated_epochs, trajectories_per_epoch: simulated_trajectories, ..ppo },
+        initial_data: initial.map_or_else(InitialData::default, |initial| InitialData {
+            from: initial.from.clone(),
+            share: initial.share.or(match preset {
+                Preset::Default => None,
+                Preset::Talk => Some(TALK_SHARE),
+            }),
+        }),
     }
 }
 

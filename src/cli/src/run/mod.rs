@@ -4,11 +4,13 @@
 mod attempt;
 mod batch;
 mod folder;
-mod learner;
+mod learner_process;
+mod policy_learner;
 pub(crate) mod process;
 mod progress;
 mod trainer;
 mod world;
+mod world_model_learner;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -199,6 +201,7 @@ fn views(world: &World, plan: &Plan, experiment: &TuningExperiment) -> Vec<View>
             policy_version: status.policy_version,
             learning: status.phase == api::RepetitionPhase::Learning,
             doing: state.and_then(|state| state.doing.clone()),
+            world_model: world.world_model_doing(status.repetition).map(str::to_owned),
             over: status.phase == api::RepetitionPhase::Complete,
             objective: status.objective.mean,
             fault: state.and_then(|state| state.fault.clone()),

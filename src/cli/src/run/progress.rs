@@ -24,6 +24,8 @@ pub(super) struct View {
     pub(super) learning: bool,
     /// What learning is about at the moment, where it has several parts.
     pub(super) doing: Option<String>,
+    /// What the world-model learner is about, where there is one and it does something.
+    pub(super) world_model: Option<String>,
     /// Whether the final evaluation is stored.
     pub(super) over: bool,
     /// Mean objective of the last epoch.
@@ -151,7 +153,8 @@ fn describe(view: &View, left: Option<Duration>) -> String {
     } else {
         format!("epoch {}/{}", view.epoch, view.epochs)
     };
-    let doing = match &view.doing {
+    // While the world model is trained, the policy learner waits for it.
+    let doing = match view.world_model.as_ref().or(view.doing.as_ref()) {
         Some(doing) => format!(", {doing}"),
         None if view.learning => ", learning".to_owned(),
         None => format!(", {} running", view.running),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use api::{Timestamp, TuningExperiment, TuningExperimentStatus, meaning};
 use gather::{GatherConfig, Gatherer};
-use plan::{BatchObserved, Directive, LearnerObserved, Observed, Plan, RepetitionObserved, Workload, WorkloadName};
+use plan::{BatchObserved, Directive, LearnerObserved, Observed, Plan, RepetitionObserved};
+use plan::{Workload, WorkloadName, WorldModelObserved};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tuning::{Outcome, Stage, TrajectoryKey};
@@ -21,8 +22,9 @@ use wire::tls::{Identity, Role};
 use super::attempt::{Attempt, Failure};
 use super::batch::Batch;
 use super::folder::RunFolder;
-use super::learner::LearnerProcess;
+use super::policy_learner::PolicyLearner;
 use super::trainer::TrainerCommand;
+use super::world_model_learner::WorldModelLearner;
 
 /// Where our own programs lie.
 pub(super) struct Programs {
@@ -39,7 +41,8 @@ pub(super) struct World {
     trainers: [Vec<TrainerCommand>; 2],
     gatherer: Arc<Gatherer>,
     to_learners: reqwest::Client,
-    learners: BTreeMap<u32, LearnerProcess>,
+    learners: BTreeMap<u32, PolicyLearner>,
+    world_models: BTreeMap<u32, WorldModelLearner>,
     batches: BTreeMap<WorkloadName, Running>,
     attempts: JoinSet<(WorkloadName, u32, Result<Outcome, Failure>)>,
     /// Folder of the attempt that failed last.
@@ -74,6 +77,7 @@ impl World {
             gatherer: Arc::new(gatherer),
             to_learners,
             learners: BTreeMap::new(),
+            world_models: BTreeMap::new(),
             batches: BTreeMap::new(),
             attempts: JoinSet::new(),
             last_failed: None,
@@ -92,6 +96,10 @@ impl World {
                 observed.learner =
                     Some(LearnerObserved { epochs: learner.epochs(), state: learner.state().await, failure });
             }
+            if let Some(learner) = self.world_models.get_mut(&repetition) {
+                let failure = learner.ensure().await.err();
+                observed.world_model = Some(WorldModelObserved { state: learner.state().await, failure });
+            }
             let batches = self.batches.values().filter(|batch| batch.agent.repetition == repetition);
             observed.batches = batches.map(Running::observed).collect();
             repetitions.push(observed);
@@ -107,6 +115,9 @@ impl World {
         for workload in &plan.wanted {
             match workload {
                 Workload::PolicyLearner { config, .. } => self.want_learner(config).await?,
+                Workload::WorldModelLearner { policy_learner, config } => {
+                    self.want_world_model(config.repetition, policy_learner).await?;
+                }
                 Workload::Batch { trajectories, parallelism, agent } => {
                     self.want_batch(workload.name(), *trajectories, *parallelism, agent)?;
                 }
@@ -136,11 +147,25 @@ impl World {
         if known.is_some_and(|learner| learner.epochs() == config.epochs) {
             return Ok(());
         }
-        self.end(WorkloadName::Learner { repetition: config.repetition }).await;
+        self.end(WorkloadName::PolicyLearner { repetition: config.repetition }).await;
         let storage = self.folder.learner(config.repetition);
         let (program, tls) = (self.programs.learner.clone(), self.folder.tls(Role::Learner));
-        let learner = LearnerProcess::new(program, storage, tls, self.to_learners.clone(), config)?;
+        let learner = PolicyLearner::new(program, storage, tls, self.to_learners.clone(), config)?;
         self.learners.insert(config.repetition, learner);
+        Ok(())
+    }
+
+    async fn want_world_model(&mut self, repetition: u32, policy_learner: &str) -> anyhow::Result<()> {
+        let known = self.world_models.get(&repetition);
+        // A policy learner that was replaced listens elsewhere.
+        if known.is_some_and(|learner| learner.policy_learner() == policy_learner) {
+            return Ok(());
+        }
+        self.end(WorkloadName::WorldModelLearner { repetition }).await;
+        let storage = self.folder.learner(repetition);
+        let (program, tls) = (self.programs.learner.clone(), self.folder.tls(Role::Learner));
+        let learner = WorldModelLearner::new(program, &storage, tls, self.to_learners.clone(), policy_learner)?;
+        self.world_models.insert(repetition, learner);
         Ok(())
     }
 
@@ -168,15 +193,20 @@ impl World {
 
     /// Indices that the learner has an outcome of already.
     fn ended(&self, agent: &AgentConfig) -> Vec<u32> {
-        let state = self.learners.get(&agent.repetition).and_then(LearnerProcess::last_state);
+        let state = self.learners.get(&agent.repetition).and_then(PolicyLearner::last_state);
         let gathering = state.and_then(|state| state.gathering.as_ref());
         gathering.filter(|epoch| epoch.epoch == agent.epoch).map(|epoch| epoch.ended.clone()).unwrap_or_default()
     }
 
     async fn end(&mut self, name: WorkloadName) {
         match name {
-            WorkloadName::Learner { repetition } => {
+            WorkloadName::PolicyLearner { repetition } => {
                 if let Some(mut learner) = self.learners.remove(&repetition) {
+                    learner.stop().await;
+                }
+            }
+            WorkloadName::WorldModelLearner { repetition } => {
+                if let Some(mut learner) = self.world_models.remove(&repetition) {
                     learner.stop().await;
                 }
             }
@@ -234,7 +264,12 @@ impl World {
         self.attempts.len()
     }
 
-    /// What each learner said last.
+    /// What the world-model learner of a repetition is about, as it said last.
+    pub(super) fn world_model_doing(&self, repetition: u32) -> Option<&str> {
+        self.world_models.get(&repetition)?.last_state()?.doing.as_deref()
+    }
+
+    /// What each policy learner said last.
     pub(super) fn states(&self) -> impl Iterator<Item = (u32, &LearnerState)> {
         self.learners.iter().filter_map(|(repetition, learner)| Some((*repetition, learner.last_state()?)))
     }
@@ -258,6 +293,9 @@ impl World {
             batch.stop.send_replace(true);
         }
         while self.attempts.join_next().await.is_some() {}
+        for learner in self.world_models.values_mut() {
+            learner.stop().await;
+        }
         for learner in self.learners.values_mut() {
             learner.stop().await;
         }

@@ -8,7 +8,6 @@
 //!
 //! Start reading at [`WorldModel`]; [`Simulation`] is the environment that PPO then learns in.
 
-mod checkpoint;
 mod continuous;
 mod density;
 mod evaluation;
@@ -19,11 +18,12 @@ mod forecaster;
 mod simulation;
 mod symbols;
 mod training;
+mod version;
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind};
-use tuning::{Problem, Random, SymbolCode, Trajectory};
+use tuning::{Outcome, Problem, Random, SymbolCode, Trajectory};
 use wire::settings::{Output, Precision, WorldModelSettings};
 
 use crate::LearnError;
@@ -32,12 +32,31 @@ use examples::Examples;
 use forecaster::Forecaster;
 pub use simulation::Simulation;
 use symbols::Symbols;
-pub use training::Fit;
+use training::Lesson;
+pub use training::{Fit, Moment};
+pub use version::Trained;
 
 // Streams of a world model's seed.
 const WEIGHTS: u64 = 0;
 const HELD_OUT: u64 = 1;
 const BATCHES: u64 = 2;
+
+/// Trajectories to train a world model on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Those that were there before the experiment began.
+    pub initial: &'a [Trajectory],
+    /// Probability with which an example is one of those; none takes all trajectories alike.
+    pub initial_share: Option<f64>,
+    /// The experiment's own, of all epochs so far.
+    pub own: &'a [Trajectory],
+}
+
+impl<'a, T: AsRef<[Trajectory]> + ?Sized> From<&'a T> for Known<'a> {
+    fn from(own: &'a T) -> Self {
+        Self { own: own.as_ref(), ..Self::default() }
+    }
+}
 
 /// An ensemble of forecasters for one problem.
 #[derive(Debug)]
@@ -65,27 +84,34 @@ impl WorldModel {
         Ok(Self { problem, settings: settings.clone(), forecaster, seed, fits: 0 })
     }
 
-    /// Trains every member on all that has ended in `trajectories`, from the weights it has, until the held-out share no
+    /// Trains every member on all that has ended in what is `known`, from the weights it has, until the held-out share no
     /// longer gains.
     ///
     /// # Errors
     /// If there is nothing to learn from, or a number stops being finite; the forecasters are then as they were before.
-    pub fn fit(&mut self, trajectories: &[Trajectory]) -> Result<Fit, LearnError> {
-        let device = self.forecaster.weights().flat().device();
-        let (training, held_out) = self.split(trajectories);
-        let examples = |part: &[&Trajectory]| Examples::new(&self.problem, self.code(), part, device);
-        let (training, held_out) = (examples(&training)?, examples(&held_out)?);
-        if training.steps() == 0 {
+    pub fn fit<'a>(&mut self, known: impl Into<Known<'a>>) -> Result<Fit, LearnError> {
+        self.fit_watched(known.into(), None, &mut |_| ())
+    }
+
+    /// The same, telling `watch` now and then how far it is, and going on from what was `saved` then of the same training.
+    ///
+    /// # Errors
+    /// As [`WorldModel::fit`].
+    pub fn fit_watched(
+        &mut self,
+        known: Known<'_>,
+        saved: Option<&[u8]>,
+        watch: &mut dyn FnMut(Moment<'_>),
+    ) -> Result<Fit, LearnError> {
+        let lesson = self.lesson(known)?;
+        if lesson.training.steps() == 0 {
             return Err(LearnError::NothingToForecastFrom);
         }
         let (before, fixed) = (self.forecaster.weights().flat().copy(), self.forecaster.fixed());
         if self.fits == 0 {
-            self.forecaster.prepare(&training);
+            self.forecaster.prepare(&lesson.training);
         }
-        let settings = &self.settings;
-        let steps = if self.fits == 0 { settings.first_optimizer_steps } else { settings.optimizer_steps };
-        let order = Random::stream(self.seed, &[BATCHES, self.fits.into()]).bits();
-        let fit = training::train(&mut *self.forecaster, settings, steps, &training, &held_out, order);
+        let fit = training::train(&mut *self.forecaster, &self.settings, &lesson, saved, watch);
         match fit {
             Ok(_) => self.fits += 1,
             Err(_) => {
@@ -94,6 +120,26 @@ impl WorldModel {
             }
         }
         fit
+    }
+
+    fn lesson(&self, known: Known<'_>) -> Result<Lesson, LearnError> {
+        let device = self.forecaster.weights().flat().device();
+        let examples = |part: &[&Trajectory]| Examples::new(&self.problem, self.code(), part, device);
+        let (mut training, mut held_out) = self.split(known.initial);
+        let ended = |t: &&&Trajectory| matches!(t.outcome, Some(Outcome::Completed | Outcome::Diverged));
+        let initial = training.iter().filter(ended).count();
+        let own = self.split(known.own);
+        training.extend(own.0);
+        held_out.extend(own.1);
+        let settings = &self.settings;
+        Ok(Lesson {
+            training: examples(&training)?,
+            initial,
+            initial_share: known.initial_share,
+            held_out: examples(&held_out)?,
+            seed: Random::stream(self.seed, &[BATCHES, self.fits.into()]).bits(),
+            optimizer_steps: if self.fits == 0 { settings.first_optimizer_steps } else { settings.optimizer_steps },
+        })
     }
 
     /// Which trajectories of an epoch are held out depends on their keys alone, so that one never wanders into training
@@ -131,6 +177,11 @@ impl WorldModel {
     /// Number of forecasters.
     pub fn members(&self) -> usize {
         self.settings.members
+    }
+
+    /// Name, shape and values of each weight, all members side by side: (K, …).
+    pub fn weights(&self) -> Vec<wire::artifact::Tensor> {
+        self.forecaster.weights().export()
     }
 
     /// Trainings that it went through.

@@ -111,25 +111,78 @@ fn simulated_trainings_follow_from_seed_and_orders_whatever_is_beside_them() {
 }
 
 #[test]
-fn a_checkpoint_brings_everything_back() {
-    use crate::checkpoint::{Reader, Writer};
+fn a_published_version_brings_everything_back() {
     for output in outputs() {
         let settings = WorldModelSettings { first_optimizer_steps: 5, ..settings(output) };
         let mut model = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
         model.fit(&trajectories(8)).unwrap();
-        let save = |model: &WorldModel| {
-            let mut writer = Writer::default();
-            model.write(&mut writer, "part.");
-            writer.finish()
-        };
-        let bytes = save(&model);
+        let bytes = model.publish(&trained());
         let mut other = WorldModel::new(problem(), &settings, 2, Device::Cpu).unwrap();
-        other.read(&Reader::open(&bytes).unwrap(), "part.").unwrap();
+        assert_eq!(other.take(&bytes).unwrap(), trained());
         let examples = rows(&model, &trajectories(3));
         let losses = |model: &WorldModel| to_vec(&no_grad(|| model.forecaster.losses(&examples, 0.0)));
         assert_eq!((losses(&model), model.fits()), (losses(&other), 1));
-        assert_eq!(save(&other), bytes);
+        assert_eq!(other.publish(&trained()), bytes);
     }
+}
+
+fn trained() -> Trained {
+    let (fit, scores, refusal) = (None, None, None);
+    Trained { uid: "uid".to_owned(), repetition: 0, epoch: 1, fit, refusal, scores, seconds: 1.5 }
+}
+
+#[test]
+fn a_version_with_a_number_that_is_not_finite_or_of_another_network_is_refused() {
+    let model = model(outputs().remove(0));
+    assert_eq!(Trained::of(&model.publish(&trained())).unwrap(), trained());
+    let _ = no_grad(|| model.forecaster.weights().flat().narrow(0, 3, 1).fill_(f64::NAN));
+    assert!(Trained::of(&model.publish(&trained())).unwrap_err().to_string().contains("finite"));
+    let other = settings(outputs().remove(2));
+    let mut other = WorldModel::new(problem(), &other, 1, Device::Cpu).unwrap();
+    let fresh = self::model(outputs().remove(0)).publish(&trained());
+    assert!(other.take(&fresh).unwrap_err().to_string().contains("world model"));
+}
+
+#[test]
+fn a_training_that_was_stopped_at_any_look_comes_to_the_same_weights() {
+    let settings = WorldModelSettings {
+        first_optimizer_steps: 120,
+        patience: None,
+        // Tests beside this one would draw from the same generator.
+        dropout: 0.0,
+        ..settings(outputs().remove(0))
+    };
+    let (all, initial) = (trajectories(12), trajectories(9));
+    let known = Known { initial: &initial, initial_share: Some(0.5), own: &all };
+    let mut saved = Vec::new();
+    let mut whole = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+    let fit = whole.fit_watched(known, None, &mut |moment| saved.push((moment.save)())).unwrap();
+    assert_eq!(saved.len(), 4);
+    for bytes in saved {
+        let mut looks = 0;
+        let mut resumed = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+        let again = resumed.fit_watched(known, Some(&bytes), &mut |_| looks += 1).unwrap();
+        assert_eq!((again, looks < 4), (fit.clone(), true));
+        assert!(resumed.publish(&trained()) == whole.publish(&trained()), "the weights differ");
+    }
+    let mut other = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+    let mut looks = 0;
+    other.fit_watched(Known::from(&all), Some(b"damaged"), &mut |_| looks += 1).unwrap();
+    assert_eq!(looks, 4, "what can't be gone on from is not");
+}
+
+#[test]
+fn initial_trajectories_are_drawn_as_often_as_they_are_told_to_be() {
+    let settings = WorldModelSettings { held_out: 0.0, ..settings(outputs().remove(0)) };
+    let model = WorldModel::new(problem(), &settings, 1, Device::Cpu).unwrap();
+    let (all, initial) = (trajectories(6), trajectories(3));
+    let count = |share| {
+        let lesson = model.lesson(Known { initial: &initial, initial_share: share, own: &all }).unwrap();
+        let mut batches = training::Batches::new(&lesson, 0);
+        let rows: Vec<i64> = (0..300).flat_map(|_| batches.next(3)).collect();
+        rows.iter().filter(|row| **row < 3).count() as f64 / 900.0
+    };
+    assert!((count(Some(0.9)) - 0.9).abs() < 0.04 && (count(None) - 1.0 / 3.0).abs() < 1e-9);
 }
 
 #[test]

@@ -7,15 +7,18 @@ use wire::settings::{LearningRateDecay, WorldModelSettings};
 
 use super::examples::Examples;
 use super::forecaster::Forecaster;
-use crate::LearnError;
 use crate::adam::Adam;
+use crate::checkpoint::{Reader, Writer, same};
 use crate::nets::to_vec;
 use crate::ppo::{clip_norm, mean};
+use crate::{CheckpointError, LearnError};
 
-/// Optimizer steps between two looks at the held-out share.
+/// Fewest optimizer steps between two looks at the held-out share.
 const LOOK: u32 = 25;
 /// Largest norm of a member's gradient; longer ones are scaled down.
 const LONGEST: f64 = 1.0;
+/// Trajectories that each member reads at once where no gradient is wanted, however many there are.
+const AT_ONCE: i64 = 64;
 
 /// What training a world model came to; means over its members.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,64 +30,125 @@ pub struct Fit {
     pub held_out: f64,
     /// Negative log-likelihood of those trained on, in nats per env step (symbols weighted by significance).
     pub loss: f64,
-    /// The same of those held out, at its best.
-    pub held_out_loss: f64,
+    /// The same of those held out, at its best; none where nothing was.
+    pub held_out_loss: Option<f64>,
     /// Optimizer steps until then.
     pub optimizer_steps: f64,
     /// Share of the recorded numbers that lie outside their metric's range.
     pub outside: f64,
 }
 
+/// How far a training is.
+pub struct Moment<'a> {
+    /// Optimizer steps made …
+    pub step: u32,
+    /// … of at most so many.
+    pub steps: u32,
+    /// Loss of the last batch, as that of [`Fit`].
+    pub loss: f64,
+    /// The same of what is held out; none where nothing is.
+    pub held_out_loss: Option<f64>,
+    /// Gives what the training can go on from.
+    pub save: &'a dyn Fn() -> Vec<u8>,
+}
+
+impl std::fmt::Debug for Moment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moment").field("step", &self.step).field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+/// What a training learns from.
+pub(super) struct Lesson {
+    /// To be trained on; the first `initial` of them were there before the experiment began.
+    pub training: Examples,
+    pub initial: usize,
+    /// Probability with which an example is one of those; none takes all alike.
+    pub initial_share: Option<f64>,
+    /// To be looked at.
+    pub held_out: Examples,
+    /// Seed of batches and dropout.
+    pub seed: u64,
+    pub optimizer_steps: u32,
+}
+
 /// Trains all members until none has gained on the held-out share for as long as the settings' patience, and keeps the best
-/// weights of each. With nothing held out they train to the last step.
+/// weights of each. With nothing held out they train to the last step. `resumed` is what [`Moment::save`] gave in a
+/// training on the same lesson, which comes to the same weights as if it had not been stopped.
 pub(super) fn train(
     forecaster: &mut dyn Forecaster,
     settings: &WorldModelSettings,
-    optimizer_steps: u32,
-    training: &Examples,
-    held_out: &Examples,
-    seed: u64,
+    lesson: &Lesson,
+    resumed: Option<&[u8]>,
+    watch: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Fit, LearnError> {
+    let Lesson { training, held_out, seed, .. } = lesson;
     let members = settings.members;
+    let mut state = State::new(forecaster, members);
+    // One that can't be read costs the time that it would have saved.
+    if let Some(bytes) = resumed {
+        let _ = state.restore(forecaster, lesson, bytes);
+    }
     let mut weights = forecaster.weights().flat();
-    let mut adam = Adam::new(weights.numel(), weights.device());
     let rates = weights.ones_like();
-    let everybody: Vec<i64> = (0..members).flat_map(|_| 0..held_out.size() as i64).collect();
-    let watched = (held_out.steps() > 0).then(|| held_out.rows(&everybody));
-    let mut best = Best::new(&weights, members);
-    let mut orders: Vec<Batches> = (0..members as u64).map(|member| Batches::new(seed, member)).collect();
-    for step in 0..optimizer_steps {
-        let size = (settings.batch as usize).min(training.size());
-        let rows: Vec<i64> = orders.iter_mut().flat_map(|order| order.next(training.size(), size)).collect();
+    let batch = (settings.batch as usize).min(training.size());
+    let mut orders: Vec<Batches> = (0..members as u64).map(|member| Batches::new(lesson, member)).collect();
+    for order in &mut orders {
+        (0..state.step).for_each(|_| drop(order.next(batch)));
+    }
+    // So seldom that looking takes less time than training.
+    let look = LOOK.max(2 * held_out.size() as u32 / batch as u32);
+    while state.step < lesson.optimizer_steps && !state.waited_long_enough(settings.patience) {
+        let rows: Vec<i64> = orders.iter_mut().flat_map(|order| order.next(batch)).collect();
         // Dropout draws from libtorch's generator: seeded for each step, a training that is repeated is the same.
-        tch::manual_seed(Random::stream(seed, &[members as u64, step.into()]).bits() as i64);
-        let loss = forecaster.losses(&training.rows(&rows), settings.dropout).sum(tch::Kind::Float);
-        let mut gradient = forecaster.weights().gradient(&loss);
+        tch::manual_seed(Random::stream(*seed, &[members as u64, state.step.into()]).bits() as i64);
+        let losses = forecaster.losses(&training.rows(&rows), settings.dropout);
+        let mut gradient = forecaster.weights().gradient(&losses.sum(tch::Kind::Float));
         if !clip_norm(&mut gradient, Some(LONGEST * (members as f64).sqrt())).is_finite() {
-            return Err(LearnError::ForecastNotFinite { optimizer_step: step });
+            return Err(LearnError::ForecastNotFinite { optimizer_step: state.step });
         }
-        let rate = learning_rate(settings, step);
+        let rate = learning_rate(settings, state.step);
         let _ = no_grad(|| weights.g_mul_scalar_(1.0 - rate * settings.weight_decay));
-        adam.step(&mut weights, &gradient, rate, &rates);
-        if let Some(watched) = watched.as_ref().filter(|_| (step + 1) % LOOK == 0) {
-            best.look(step + 1, &*forecaster, &no_grad(|| forecaster.losses(watched, 0.0)));
-            if settings.patience.is_some_and(|patience| step + 1 - best.last() >= patience) {
-                break;
-            }
+        state.adam.step(&mut weights, &gradient, rate, &rates);
+        state.step += 1;
+        if state.step.is_multiple_of(look) {
+            let held_out_loss = (held_out.steps() > 0).then(|| {
+                let losses = measure(forecaster, held_out, members);
+                state.best.look(state.step, forecaster, &losses);
+                mean(losses.into_iter())
+            });
+            let save = || state.save(forecaster, lesson);
+            let (step, steps) = (state.step, lesson.optimizer_steps);
+            let loss = mean(to_vec(&losses).into_iter().map(f64::from));
+            watch(Moment { step, steps, loss, held_out_loss, save: &save });
         }
     }
-    if watched.is_some() && best.last() > 0 {
-        forecaster.weights_mut().set(&best.weights);
+    if state.best.last() > 0 {
+        forecaster.weights_mut().set(&state.best.weights);
     }
-    let everything: Vec<i64> = (0..members).flat_map(|_| 0..training.size() as i64).collect();
     Ok(Fit {
         trajectories: training.size() as f64,
         held_out: held_out.size() as f64,
-        loss: mean(to_vec(&no_grad(|| forecaster.losses(&training.rows(&everything), 0.0))).into_iter().map(f64::from)),
-        held_out_loss: mean(best.losses.iter().copied()),
-        optimizer_steps: mean(best.steps.iter().map(|step| f64::from(*step))),
+        loss: mean(measure(forecaster, training, members).into_iter()),
+        held_out_loss: state.best.looked().then(|| mean(state.best.losses.iter().copied())),
+        optimizer_steps: mean(state.best.steps.iter().map(|step| f64::from(*step))),
         outside: training.outside,
     })
+}
+
+/// Loss of each member on all `examples`, some at a time.
+fn measure(forecaster: &dyn Forecaster, examples: &Examples, members: usize) -> Vec<f64> {
+    let (mut sums, mut env_steps) = (vec![0.0; members], 0.0);
+    let size = examples.size() as i64;
+    for from in (0..size).step_by(AT_ONCE as usize) {
+        let to = (from + AT_ONCE).min(size);
+        let count = examples.rows(&(from..to).collect::<Vec<_>>()).steps() as f64;
+        let rows: Vec<i64> = (0..members).flat_map(|_| from..to).collect();
+        let losses = to_vec(&no_grad(|| forecaster.losses(&examples.rows(&rows), 0.0)));
+        sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += count * f64::from(loss));
+        env_steps += count;
+    }
+    sums.into_iter().map(|sum| sum / env_steps).collect()
 }
 
 /// Adam's learning rate at optimizer step `step`, from 0.
@@ -96,6 +160,83 @@ fn learning_rate(settings: &WorldModelSettings, step: u32) -> f64 {
         LearningRateDecay::InverseSquareRoot => done.max(1.0).sqrt().recip(),
     };
     settings.learning_rate * done.min(1.0) * falling
+}
+
+/// All that a training changes, beside the weights.
+struct State {
+    step: u32,
+    adam: Adam,
+    best: Best,
+}
+
+// Parts of a training's file.
+const DATA: &str = "training";
+const WEIGHTS: &str = "weights.";
+const MEAN: &str = "mean.";
+const SQUARE: &str = "square.";
+const BEST: &str = "best.";
+
+/// What stands in it beside tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    /// What tells lessons apart.
+    lesson: [u64; 3],
+    step: u32,
+    /// None where a member has not been looked at yet: infinity has no JSON.
+    losses: Vec<Option<f64>>,
+    steps: Vec<u32>,
+}
+
+impl Lesson {
+    fn name(&self) -> [u64; 3] {
+        [self.seed, self.training.size() as u64, self.held_out.size() as u64]
+    }
+}
+
+impl State {
+    fn new(forecaster: &dyn Forecaster, members: usize) -> Self {
+        let weights = forecaster.weights().flat();
+        Self { step: 0, adam: Adam::new(weights.numel(), weights.device()), best: Best::new(&weights, members) }
+    }
+
+    fn waited_long_enough(&self, patience: Option<u32>) -> bool {
+        patience.is_some_and(|patience| self.best.looked() && self.step - self.best.last() >= patience)
+    }
+
+    fn save(&self, forecaster: &dyn Forecaster, lesson: &Lesson) -> Vec<u8> {
+        let (mut writer, weights) = (Writer::default(), forecaster.weights());
+        let losses = self.best.losses.iter().map(|loss| loss.is_finite().then_some(*loss)).collect();
+        writer.data(DATA, &Data { lesson: lesson.name(), step: self.step, losses, steps: self.best.steps.clone() });
+        writer.tensors(WEIGHTS, weights, &weights.flat());
+        writer.tensors(MEAN, weights, &self.adam.mean);
+        writer.tensors(SQUARE, weights, &self.adam.square);
+        writer.tensors(BEST, weights, &self.best.weights);
+        writer.finish()
+    }
+
+    fn restore(
+        &mut self,
+        forecaster: &mut dyn Forecaster,
+        lesson: &Lesson,
+        bytes: &[u8],
+    ) -> Result<(), CheckpointError> {
+        let reader = Reader::open(bytes)?;
+        let data: Data = reader.data(DATA)?;
+        same("lesson", &data.lesson, &lesson.name())?;
+        same("number of members", &data.steps.len(), &self.best.steps.len())?;
+        let read = |part: &str| reader.tensors(part, forecaster.weights());
+        let (weights, mean, square, best) = (read(WEIGHTS)?, read(MEAN)?, read(SQUARE)?, read(BEST)?);
+        forecaster.weights_mut().set(&weights);
+        self.adam.mean.copy_(&mean);
+        self.adam.square.copy_(&square);
+        self.adam.steps = data.step.into();
+        self.step = data.step;
+        no_grad(|| self.best.weights.copy_(&best));
+        self.best.losses = data.losses.into_iter().map(|loss| loss.unwrap_or(f64::INFINITY)).collect();
+        self.best.steps = data.steps;
+        Ok(())
+    }
 }
 
 /// The best that each member has been.
@@ -111,13 +252,18 @@ impl Best {
         Self { losses: vec![f64::INFINITY; members], steps: vec![0; members], weights: no_grad(|| weights.copy()) }
     }
 
-    fn look(&mut self, step: u32, forecaster: &dyn Forecaster, losses: &Tensor) {
-        for (member, loss) in to_vec(losses).into_iter().map(f64::from).enumerate() {
-            if loss < self.losses[member] {
-                (self.losses[member], self.steps[member]) = (loss, step);
+    fn look(&mut self, step: u32, forecaster: &dyn Forecaster, losses: &[f64]) {
+        for (member, loss) in losses.iter().enumerate() {
+            if *loss < self.losses[member] {
+                (self.losses[member], self.steps[member]) = (*loss, step);
                 forecaster.weights().keep_member(&self.weights, member);
             }
         }
+    }
+
+    /// Whether there is something held out to look at.
+    fn looked(&self) -> bool {
+        self.losses.iter().any(|loss| loss.is_finite())
     }
 
     /// Step at which a member gained last.
@@ -127,21 +273,55 @@ impl Best {
 }
 
 /// Passes through all trajectories in random order, each member's its own.
-struct Batches {
+pub(super) struct Batches {
     random: Random,
-    order: Vec<i64>,
+    initial: Passes,
+    own: Passes,
+    initial_share: Option<f64>,
 }
 
 impl Batches {
-    fn new(seed: u64, member: u64) -> Self {
-        Self { random: Random::stream(seed, &[member]), order: Vec::new() }
+    pub fn new(lesson: &Lesson, member: u64) -> Self {
+        let random = Random::stream(lesson.seed, &[member]);
+        let all = lesson.training.size();
+        // Where one of the two is empty, or they are taken alike, there is one pass through everything.
+        let apart = lesson.initial_share.filter(|_| (1..all).contains(&lesson.initial));
+        let initial = if apart.is_some() { lesson.initial } else { 0 };
+        Self { random, initial: Passes::new(0, initial), own: Passes::new(initial, all), initial_share: apart }
     }
 
-    /// The next `size` rows of a pass through `n`.
-    fn next(&mut self, n: usize, size: usize) -> Vec<i64> {
-        if self.order.len() < size {
-            self.order = self.random.shuffled(n).into_iter().map(|row| row as i64).collect();
+    /// The next `size` rows.
+    pub fn next(&mut self, size: usize) -> Vec<i64> {
+        let share = self.initial_share.unwrap_or(0.0);
+        let initial = if share > 0.0 { (0..size).filter(|_| self.random.uniform() < share).count() } else { 0 };
+        let mut rows = self.initial.next(initial, &mut self.random);
+        rows.extend(self.own.next(size - initial, &mut self.random));
+        rows
+    }
+}
+
+/// Passes through a range of rows.
+struct Passes {
+    from: usize,
+    to: usize,
+    order: Vec<i64>,
+}
+
+impl Passes {
+    fn new(from: usize, to: usize) -> Self {
+        Self { from, to, order: Vec::new() }
+    }
+
+    fn next(&mut self, size: usize, random: &mut Random) -> Vec<i64> {
+        let mut rows = Vec::new();
+        while rows.len() < size {
+            if self.order.len() < size.min(self.to - self.from) {
+                let shuffled = random.shuffled(self.to - self.from).into_iter();
+                self.order = shuffled.map(|row| (self.from + row) as i64).collect();
+            }
+            let count = (size - rows.len()).min(self.order.len());
+            rows.extend(self.order.split_off(self.order.len() - count));
         }
-        self.order.split_off(self.order.len() - size)
+        rows
     }
 }

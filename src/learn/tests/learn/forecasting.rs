@@ -1,4 +1,4 @@
-use learn::{Env, LearnError, Order, Simulation, WorldModel, forecasting, rollout};
+use learn::{Env, Known, LearnError, Order, Simulation, WorldModel, forecasting, rollout};
 use tch::Device;
 use tuning::{Draw, Outcome, Stage, Trajectory};
 use wire::settings::WorldModelSettings;
@@ -136,7 +136,7 @@ fn a_policy_learned_in_simulation_is_better_in_reality_than_the_one_that_gathere
 #[test]
 fn a_dataset_without_an_env_step_is_refused() {
     let mut model = WorldModel::new(quadratic_problem(20), &settings(), 1, Device::Cpu).unwrap();
-    assert!(matches!(model.fit(&[]), Err(LearnError::NothingToForecastFrom)));
+    assert!(matches!(model.fit(Known::default()), Err(LearnError::NothingToForecastFrom)));
     let mut lost = curves(4);
     lost.iter_mut().for_each(|trajectory| trajectory.outcome = Some(Outcome::Lost));
     assert!(matches!(model.fit(&lost), Err(LearnError::NothingToForecastFrom)));

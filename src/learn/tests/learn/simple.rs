@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 
-use learn::{LearnError, Simple, SimpleFigures, Stand};
+use learn::{LearnError, Simple, Simulated, Trained};
 use tch::Device;
 use tuning::{Outcome, Stage, Trajectory};
 use wire::settings::{Preset, SimpleSettings, WorldModelSettings};
@@ -29,33 +29,37 @@ fn curves(n: u32) -> Vec<Trajectory> {
     gather(&learner(&problem, &ppo, 1), &problem, &mut Curves::new(), stage, n)
 }
 
-fn learn(settings: &SimpleSettings, known: &[Trajectory]) -> (Simple, Result<SimpleFigures, LearnError>) {
-    let mut simple = Simple::new(quadratic_problem(20), settings, 1, Device::Cpu).unwrap();
-    let figures = simple.learn(1, known, known.len(), &|_| ());
-    (simple, figures)
+/// One epoch: the world model is trained on what is `known` and handed over, and the policy learns in it.
+fn learn(settings: &SimpleSettings, known: &[Trajectory]) -> Result<(Simple, Option<Simulated>), LearnError> {
+    let problem = quadratic_problem(20);
+    let mut model = Simple::world_model(problem.clone(), settings, 1, Device::Cpu)?;
+    let fit = Some(model.fit(known)?);
+    let trained =
+        Trained { uid: "uid".to_owned(), repetition: 0, epoch: 1, fit, refusal: None, scores: None, seconds: 0.0 };
+    let mut simple = Simple::new(problem, settings, 1, Device::Cpu)?;
+    assert_eq!(simple.take(&model.publish(&trained)).unwrap(), trained);
+    let simulated = simple.simulate(1, known, &|_| ())?;
+    Ok((simple, simulated))
 }
 
 #[test]
-fn an_epoch_trains_the_world_model_and_then_simulates() {
-    let stands = RefCell::new(Vec::new());
-    let settings = SimpleSettings { real_epoch: true, ..settings(1e-3) };
-    let mut simple = Simple::new(quadratic_problem(20), &settings, 1, Device::Cpu).unwrap();
-    let known = curves(16);
-    simple.learn(1, &known, 16, &|stand| stands.borrow_mut().push(stand)).unwrap();
-    let simulated = |epoch| Stand::Simulated { epoch, epochs: 3 };
-    let expected = [Stand::RealEpoch, Stand::WorldModel, simulated(1), simulated(2), simulated(3)];
-    assert_eq!(stands.into_inner(), expected);
+fn an_epoch_may_begin_with_real_trajectories_and_goes_through_all_simulated_ones() {
+    let (mut simple, simulated) =
+        learn(&SimpleSettings { fresh_policy: false, ..settings(1e-3) }, &curves(16)).unwrap();
+    assert!(simulated.unwrap().objective.is_finite());
+    assert_eq!(simple.ppo().epochs_learned(), 3);
+    simple.learn_from_real(&curves(16)).unwrap();
+    let told = RefCell::new(Vec::new());
+    simple.simulate(2, &curves(16), &|epoch| told.borrow_mut().push(epoch)).unwrap();
+    assert_eq!((simple.ppo().epochs_learned(), told.into_inner()), (7, vec![1, 2, 3]));
 }
 
 #[test]
-fn a_world_model_that_can_not_be_trained_leaves_the_policy_as_it_was_and_says_why() {
-    let known = curves(16);
-    let untouched = Simple::new(quadratic_problem(20), &settings(TOO_FAST), 1, Device::Cpu).unwrap();
-    let (simple, figures) = learn(&settings(TOO_FAST), &known);
-    let figures = figures.unwrap();
-    assert!(figures.fit.is_none() && figures.simulated.is_none());
-    assert!(figures.refusal.unwrap().contains("not finite"));
-    assert_eq!(simple.save(), untouched.save());
+fn a_world_model_whose_numbers_run_away_is_not_trained_and_stays_as_it_was() {
+    let mut model = Simple::world_model(quadratic_problem(20), &settings(TOO_FAST), 1, Device::Cpu).unwrap();
+    let before = model.weights();
+    assert!(model.fit(&curves(16)).unwrap_err().to_string().contains("not finite"));
+    assert_eq!((model.fits(), model.weights()), (0, before));
 }
 
 #[test]
@@ -68,9 +72,8 @@ fn few_equal_and_diverged_trainings_are_learned_from_like_any_others() {
     for (what, known) in
         [("one training", &all[..1]), ("only diverged ones", &diverged), ("constant metrics", &constant)]
     {
-        let figures = learn(&settings(1e-3), known).1.unwrap();
-        assert!(figures.refusal.is_none() && figures.simulated.is_some(), "{what}: {figures:?}");
-        assert!(figures.simulated_objective.unwrap().is_finite(), "{what}");
+        let simulated = learn(&settings(1e-3), known).unwrap().1;
+        assert!(simulated.unwrap().objective.is_finite(), "{what}");
     }
 }
 
@@ -78,6 +81,8 @@ fn few_equal_and_diverged_trainings_are_learned_from_like_any_others() {
 fn without_any_training_there_is_nothing_to_simulate() {
     let mut lost = curves(4);
     lost.iter_mut().for_each(|trajectory| trajectory.outcome = Some(Outcome::Lost));
-    let figures = learn(&settings(1e-3), &lost).1.unwrap();
-    assert!(figures.refusal.unwrap().contains("no env step to forecast from") && figures.simulated.is_none());
+    let error = learn(&settings(1e-3), &lost).unwrap_err();
+    assert!(error.to_string().contains("no env step to forecast from"));
+    let mut untrained = Simple::new(quadratic_problem(20), &settings(1e-3), 1, Device::Cpu).unwrap();
+    assert_eq!(untrained.simulate(1, &curves(4), &|_| ()).unwrap(), None);
 }

@@ -4,12 +4,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use learner::{Learner, Storage, Strategy};
+use learner::policy_learner::service;
+use learner::{Learner, Storage, Strategy, WorldModelLearner};
 use serde_json::json;
 use tch::Device;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tuning::{Decision, Outcome, Problem, Random, Step, Steps, TrajectoryKey};
+use wire::http::{Listener, Peer};
 use wire::learner::EpochOrder;
 use wire::settings::{Algorithm, LearnerConfig, PpoSettings, Preset, SimpleSettings, WorldModelSettings};
+use wire::tls::{Authority, Role};
 
 /// Env steps of a trajectory.
 pub const T: u32 = 4;
@@ -54,14 +59,47 @@ pub fn simple() -> Algorithm {
         optimizer_steps: 30,
         ..settings.world_model
     };
-    Algorithm::Simple(SimpleSettings {
+    Algorithm::Simple(Box::new(SimpleSettings {
         epochs: 2,
         trajectories_per_epoch: 3,
         simulated_epochs: 3,
         simulated_trajectories: 8,
         world_model,
         ..settings
-    })
+    }))
+}
+
+/// The same with an override.
+pub fn simple_with(change: impl FnOnce(&mut SimpleSettings)) -> Algorithm {
+    let Algorithm::Simple(mut settings) = simple() else { unreachable!("it is simple") };
+    change(&mut settings);
+    Algorithm::Simple(settings)
+}
+
+/// Serves the learner, and has a world-model learner with a folder of its own beside it, if it needs one. Both end with the
+/// runtime, as if they were killed.
+pub fn train_beside(
+    learner: &Arc<Learner>,
+    config: &LearnerConfig,
+    folder: &Path,
+    runtime: &Runtime,
+) -> Arc<WorldModelLearner> {
+    let authority = Authority::new(&config.uid).unwrap();
+    let identity = authority.issue(Role::Learner).unwrap();
+    let _within = runtime.enter();
+    let tcp = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = tcp.local_addr().unwrap().to_string();
+    let listener = Listener::new(tcp, &identity).unwrap();
+    let app = service::router(Arc::clone(learner)).into_make_service_with_connect_info::<Peer>();
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    let trainer = WorldModelLearner::open(config.clone(), folder, &identity, &address).unwrap();
+    let (training, handle) = (Arc::clone(&trainer), runtime.handle().clone());
+    std::thread::spawn(move || {
+        if let Err(error) = training.train_all(Device::Cpu, &handle) {
+            training.fail(&error);
+        }
+    });
+    trainer
 }
 
 pub fn open(config: &LearnerConfig, folder: &Path) -> (Arc<Learner>, Strategy) {

@@ -1,4 +1,4 @@
-//! What a policy learner is started with: the experiment's settings, every preset and default resolved.
+//! What learners are started with: the experiment's settings, every preset and default resolved.
 
 mod simple;
 mod world_model;
@@ -6,10 +6,10 @@ mod world_model;
 use serde::{Deserialize, Serialize};
 use tuning::{Inputs, Problem, Recipe, RecipeSpace};
 
-pub use simple::SimpleSettings;
+pub use simple::{InitialData, SimpleSettings};
 pub use world_model::{Draws, LearningRateDecay, Order, Output, Precision, WorldModelSettings};
 
-/// What a policy learner is started with.
+/// What the learners of a repetition are started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LearnerConfig {
@@ -36,7 +36,7 @@ pub enum Algorithm {
     /// A network learned by PPO.
     Ppo(PpoSettings),
     /// A network learned by PPO in trainings that a world model makes up.
-    Simple(SimpleSettings),
+    Simple(Box<SimpleSettings>),
     /// One recipe, never changed.
     Fixed(Recipe),
     /// The best of many recipes.
@@ -45,6 +45,20 @@ pub enum Algorithm {
     Random,
     /// An artifact, never changed: the path of its file, where `{repetition}` stands for the repetition's number.
     Frozen(String),
+}
+
+impl Algorithm {
+    /// The word used in specs and artifacts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ppo(_) => "ppo",
+            Self::Simple(_) => "simple",
+            Self::Fixed(_) => "fixed",
+            Self::Search(_) => "search",
+            Self::Random => "random",
+            Self::Frozen(_) => "policy",
+        }
+    }
 }
 
 /// Named sets of defaults.

@@ -26,6 +26,19 @@ pub struct SimpleSettings {
     pub world_model: WorldModelSettings,
     /// PPO; its own epochs and trajectories do not count.
     pub ppo: PpoSettings,
+    /// What the world model begins with.
+    pub initial_data: InitialData,
+}
+
+/// Trajectories of earlier experiments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InitialData {
+    /// Datasets, or folders of runs with one for each repetition: paths or URLs.
+    pub from: Vec<String>,
+    /// Probability with which an example that the world model is trained on is one of those; none takes all trajectories
+    /// alike.
+    pub share: Option<f64>,
 }
 
 impl SimpleSettings {
@@ -43,6 +56,7 @@ impl SimpleSettings {
                 real_epoch: true,
                 world_model: WorldModelSettings::talk(),
                 ppo,
+                initial_data: InitialData::default(),
             },
             Preset::Default => Self {
                 preset,
@@ -54,6 +68,7 @@ impl SimpleSettings {
                 real_epoch: false,
                 world_model: WorldModelSettings::ours(),
                 ppo,
+                initial_data: InitialData::default(),
             },
         }
     }

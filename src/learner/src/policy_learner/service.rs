@@ -1,4 +1,4 @@
-//! The learner's network face: the routes of [`wire::learner`] over mutual TLS.
+//! The policy learner's network face: the routes of [`wire::learner`], and its own of [`wire::world_model`], over mutual TLS.
 
 use std::sync::Arc;
 
@@ -16,9 +16,10 @@ use wire::learner::{
     EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored,
 };
 use wire::tls::Role;
+use wire::world_model::{Held, MAX_WORLD_MODEL_BYTES, SEGMENT_WAIT, SEGMENTS_PATH, WORLD_MODELS_PATH};
 
-use crate::learner::sentence;
-use crate::{Learner, LearnerError, Published, metrics};
+use super::{Learner, Published, metrics};
+use crate::{LearnerError, sentence};
 
 /// All routes of a learner.
 pub fn router(learner: Arc<Learner>) -> Router {
@@ -27,8 +28,10 @@ pub fn router(learner: Arc<Learner>) -> Router {
         .route(STEPS_PATH, allow(&[Role::Operator, Role::Agent], post(store)))
         .route(STATE_PATH, allow(&[Role::Operator], get(state)))
         .route(POLICY_PATH, allow(&[Role::Operator, Role::Agent], get(policies)))
+        .route(&format!("{SEGMENTS_PATH}/{{epoch}}"), allow(&[Role::Learner], get(segment)))
+        .route(&format!("{WORLD_MODELS_PATH}/{{epoch}}"), allow(&[Role::Learner], put(world_model)))
         .route("/metrics", get(|State(learner): State<Arc<Learner>>| async move { metrics::render(&learner) }))
-        .layer(DefaultBodyLimit::max(MAX_STEPS_BYTES))
+        .layer(DefaultBodyLimit::max(MAX_STEPS_BYTES.max(MAX_WORLD_MODEL_BYTES)))
         .with_state(learner)
 }
 
@@ -61,6 +64,25 @@ async fn policies(State(learner): State<Arc<Learner>>) -> Response {
     Body::from_stream(frames).into_response()
 }
 
+/// A segment once it is committed; nothing if that takes long.
+async fn segment(State(learner): State<Arc<Learner>>, Path(epoch): Path<u32>) -> Result<Response, Refusal> {
+    match tokio::time::timeout(SEGMENT_WAIT, learner.segment(epoch)).await {
+        Ok(segment) => match segment? {
+            Some(bytes) => Ok(bytes.into_response()),
+            None => Ok(StatusCode::NO_CONTENT.into_response()),
+        },
+        Err(_) => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+async fn world_model(
+    State(learner): State<Arc<Learner>>,
+    Path(epoch): Path<u32>,
+    model: Bytes,
+) -> Result<Json<Held>, Refusal> {
+    blocking(move || learner.take_world_model(epoch, &model)).await.map(Json)
+}
+
 /// Runs what waits for a disk where it stops nobody else.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LearnerError> + Send + 'static,
@@ -78,6 +100,7 @@ impl From<LearnerError> for Refusal {
     fn from(error: LearnerError) -> Self {
         let status = match error {
             LearnerError::Refused(_) | LearnerError::Contradiction(_) => StatusCode::CONFLICT,
+            LearnerError::Checkpoint(_) => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INSUFFICIENT_STORAGE,
         };
         Self(status, sentence(&error))

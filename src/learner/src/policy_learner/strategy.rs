@@ -2,19 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use learn::{Ppo, Simple, SimpleFigures, Stand};
+use learn::{Ppo, Simple, Simulated, Trained};
 use tch::Device;
-use tuning::{Random, Recipe, Trajectory};
+use tuning::{Problem, Recipe, Trajectory};
 use wire::artifact::{self, Policy, Tensor};
 use wire::learner::ForecastScores;
 use wire::settings::{Algorithm, LearnerConfig};
 
-use crate::LearnerError;
-use crate::search::Search;
+use super::search::Search;
+use crate::{LearnerError, seed};
 
-/// Keeps the draws of a learner apart from all others under the same seed.
-const LEARNER: u64 = 5;
+/// What is to be learned from.
+pub struct Lesson<'a> {
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// What is tuned.
+    pub problem: &'a Problem,
+    /// Trajectories, those of the epoch last; of earlier ones, for who [remembers](Strategy::remembers).
+    pub known: &'a [Trajectory],
+    /// How many of them are the epoch's.
+    pub gathered: usize,
+    /// Hears what is being done.
+    pub tell: &'a dyn Fn(String),
+    /// Gives the world model trained up to this epoch, once there is one.
+    pub world_model: &'a dyn Fn() -> Result<Vec<u8>, LearnerError>,
+}
 
 /// What learning from an epoch gave.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +63,7 @@ impl Strategy {
     /// # Errors
     /// If a frozen policy can't be read or was learned for something else.
     pub fn new(config: &LearnerConfig, device: Device) -> Result<Self, LearnerError> {
-        let seed = Random::stream(config.seed, &[LEARNER, config.repetition.into()]).bits();
+        let seed = seed(config);
         Ok(match &config.algorithm {
             Algorithm::Ppo(settings) => Self::Ppo(Box::new(Ppo::new(config.problem.clone(), settings, seed, device)?)),
             Algorithm::Simple(settings) => {
@@ -89,32 +103,17 @@ impl Strategy {
         }
     }
 
-    /// Learns from a whole epoch, whose `gathered` trajectories stand at the end of those `known`. Gives what is worth a
-    /// figure, by name; `tell` hears what is being done.
-    pub fn learn(
-        &mut self,
-        epoch: u32,
-        problem: &tuning::Problem,
-        known: &[Trajectory],
-        gathered: usize,
-        tell: &dyn Fn(String),
-    ) -> Result<Learned, LearnerError> {
-        let trajectories = &known[known.len() - gathered..];
+    /// Learns from a whole epoch.
+    ///
+    /// # Errors
+    /// [`LearnerError::Learn`] if a number stops being finite: the state is then to be restored.
+    pub fn learn(&mut self, lesson: &Lesson<'_>) -> Result<Learned, LearnerError> {
+        let trajectories = &lesson.known[lesson.known.len() - lesson.gathered..];
         Ok(match self {
-            Self::Ppo(ppo) => named(&ppo.learn(epoch, trajectories)?).into(),
-            Self::Simple(simple) => {
-                let figures = simple.learn(epoch, known, gathered, &|stand| tell(in_words(stand)))?;
-                if let Some(refusal) = &figures.refusal {
-                    tracing::error!(
-                        epoch,
-                        refusal,
-                        "the world model was not trained: the one before goes on, if there is one"
-                    );
-                }
-                Learned { figures: of_simple(&figures), forecasts: figures.scores }
-            }
+            Self::Ppo(ppo) => named(&ppo.learn(lesson.epoch, trajectories)?).into(),
+            Self::Simple(simple) => learn_in_simulation(simple, lesson, trajectories)?,
             Self::Search(search) => {
-                search.learn(epoch, problem, trajectories);
+                search.learn(lesson.epoch, lesson.problem, trajectories);
                 BTreeMap::from([("recipes_left".to_owned(), search.recipes().len() as f64)]).into()
             }
             Self::Still(..) => Learned::default(),
@@ -146,39 +145,46 @@ fn recipes(recipes: &[Recipe]) -> Policy {
     Policy::Recipes { recipes: recipes.to_vec() }
 }
 
-/// Figures by name, as metrics and files hold them.
+/// Figures by name, as metrics and files hold them; those that there are.
 fn named(figures: &impl serde::Serialize) -> BTreeMap<String, f64> {
     let figures = serde_json::to_value(figures).and_then(serde_json::from_value);
-    figures.expect("figures are plain numbers")
+    let figures: BTreeMap<String, Option<f64>> = figures.expect("figures are plain numbers");
+    figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The same of SimPLe: PPO's are those of the last simulated epoch.
-fn of_simple(figures: &SimpleFigures) -> BTreeMap<String, f64> {
-    let mut all = BTreeMap::new();
-    match &figures.fit {
+/// One epoch of SimPLe: from real trajectories, if it is to be, then in the world model that has come of them.
+fn learn_in_simulation(
+    simple: &mut Simple,
+    lesson: &Lesson<'_>,
+    trajectories: &[Trajectory],
+) -> Result<Learned, LearnerError> {
+    if simple.learns_from_real() {
+        (lesson.tell)("learning from real trajectories".to_owned());
+        simple.learn_from_real(trajectories)?;
+    }
+    (lesson.tell)("waiting for the world model".to_owned());
+    let trained = simple.take(&(lesson.world_model)()?)?;
+    let epochs = simple.simulated_epochs();
+    let begin = Instant::now();
+    let tell = |epoch| (lesson.tell)(format!("simulated epoch {epoch}/{epochs}"));
+    let simulated = simple.simulate(lesson.epoch, lesson.known, &tell)?;
+    let figures = figures(&trained, simulated.as_ref(), begin.elapsed().as_secs_f64());
+    Ok(Learned { figures, forecasts: trained.scores })
+}
+
+/// Those of the world model, and of PPO in the last simulated epoch.
+fn figures(trained: &Trained, simulated: Option<&Simulated>, seconds: f64) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::from([("world_model_seconds".to_owned(), trained.seconds)]);
+    match &trained.fit {
         Some(fit) => all.extend(named(fit).into_iter().map(|(name, value)| (format!("world_model_{name}"), value))),
         None => drop(all.insert("world_model_refused".to_owned(), 1.0)),
     }
-    // What nobody held out has no loss.
-    all.retain(|_, value| value.is_finite());
-    if let Some(simulated) = &figures.simulated {
-        all.extend(named(simulated).into_iter().map(|(name, value)| (format!("simulated_{name}"), value)));
+    if let Some(Simulated { figures, objective, clipped_share }) = simulated {
+        all.extend(named(figures).into_iter().map(|(name, value)| (format!("simulated_{name}"), value)));
+        let others = [("objective", *objective), ("clipped_share", *clipped_share), ("seconds", seconds)];
+        all.extend(others.map(|(name, value)| (format!("simulated_{name}"), value)));
     }
-    all.extend(figures.simulated_objective.map(|objective| ("simulated_objective".to_owned(), objective)));
-    all.extend([
-        ("simulated_clipped_share".to_owned(), figures.clipped_share),
-        ("world_model_seconds".to_owned(), figures.world_model_seconds),
-        ("simulated_seconds".to_owned(), figures.simulated_seconds),
-    ]);
     all
-}
-
-fn in_words(stand: Stand) -> String {
-    match stand {
-        Stand::RealEpoch => "learning from real trajectories".to_owned(),
-        Stand::WorldModel => "training the world model".to_owned(),
-        Stand::Simulated { epoch, epochs } => format!("simulated epoch {epoch}/{epochs}"),
-    }
 }
 
 /// `path` with the repetition's number in place of its name.

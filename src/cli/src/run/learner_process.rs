@@ -1,12 +1,9 @@
-//! The policy learner of a repetition as a local process, started again whenever it ends before its work does.
+//! A learner as a local process, started again whenever it ends before its work does.
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use wire::client::{learner_state, order_epoch};
-use wire::learner::{EpochOrder, LearnerState};
-use wire::settings::LearnerConfig;
 
 use super::process::Process;
 use super::world::last_lines;
@@ -20,48 +17,52 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Starts in a row without an answer after which the run gives up.
 const TRIES: u32 = 5;
+/// Ends in a row without an epoch in between after which it does: it may be that memory runs out at the same place each time.
+const ENDS: u32 = 10;
 
 /// Tells glibc to keep what a learner frees, which it soon wants again: to give it back to the kernel in between takes a
 /// sixth of the time on large epochs. `cargo xtask bench` measures with the same.
 const KEEP_MEMORY: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1000000000")];
 
-/// A learner's process and how to reach it.
+/// How a learner is started.
+pub(super) struct Launch {
+    /// Which of the program's learners, as a word of its command line.
+    pub(super) role: &'static str,
+    pub(super) program: PathBuf,
+    pub(super) config: PathBuf,
+    pub(super) storage: PathBuf,
+    pub(super) tls: PathBuf,
+    /// What else its command line says.
+    pub(super) more: Vec<OsString>,
+}
+
+/// A learner's process, and where it listens.
 pub(super) struct LearnerProcess {
-    program: PathBuf,
-    storage: PathBuf,
-    tls: PathBuf,
-    client: reqwest::Client,
+    launch: Launch,
     process: Option<Process>,
-    epochs: u32,
-    /// What it said last; it may be away since.
-    last: Option<LearnerState>,
-    /// Kept over restarts, so that agents find it again.
+    /// Kept over restarts, so that others find it again.
     address: Option<String>,
     failures: u32,
+    ends: u32,
     not_before: Instant,
 }
 
 impl LearnerProcess {
     /// Prepares a learner; nothing is started yet.
-    pub(super) fn new(
-        program: PathBuf,
-        storage: PathBuf,
-        tls: PathBuf,
-        client: reqwest::Client,
-        config: &LearnerConfig,
-    ) -> std::io::Result<Self> {
-        fs::create_dir_all(&storage)?;
-        fs::write(storage.join("config.json"), serde_json::to_vec_pretty(config)?)?;
-        let not_before = Instant::now();
-        let (process, address, last) = (None, None, None);
-        let epochs = config.epochs;
-        Ok(Self { program, storage, tls, client, process, epochs, last, address, failures: 0, not_before })
+    pub(super) fn new(launch: Launch) -> std::io::Result<Self> {
+        fs::create_dir_all(&launch.storage)?;
+        Ok(Self { launch, process: None, address: None, failures: 0, ends: 0, not_before: Instant::now() })
     }
 
     /// Where it listens, once it does.
     pub(super) fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Takes note that it got further.
+    pub(super) fn got_further(&mut self) {
+        self.ends = 0;
     }
 
     /// Starts it if it does not run. A learner that fails again and again is an error that shows its last words.
@@ -70,7 +71,12 @@ impl LearnerProcess {
             return Ok(());
         }
         if self.process.take().is_some() {
-            tracing::warn!(storage = %self.storage.display(), "the learner ended and is started again");
+            self.ends += 1;
+            tracing::warn!(role = self.launch.role, "the learner ended and is started again");
+        }
+        if self.ends >= ENDS {
+            let words = last_lines(&self.log());
+            return Err(format!("the {} learner ended {ENDS} times within an epoch\n{words}", self.launch.role));
         }
         match self.start().await {
             Ok(()) => {
@@ -86,16 +92,17 @@ impl LearnerProcess {
     }
 
     async fn start(&mut self) -> Result<(), String> {
-        let announce = self.storage.join("announce");
+        let Launch { role, program, config, storage, tls, more } = &self.launch;
+        let announce = storage.join("announce");
         // One left over from an earlier process would name the wrong port.
         let _ = fs::remove_file(&announce);
         let listen = self.address.clone().unwrap_or_else(|| "127.0.0.1:0".to_owned());
-        let started = Process::start("learner", &self.program, &self.log(), |command| {
-            command.arg("--config").arg(self.storage.join("config.json")).arg("--storage").arg(&self.storage);
-            command.arg("--tls").arg(&self.tls).arg("--announce").arg(&announce).arg("--listen").arg(listen);
+        let started = Process::start("learner", program, &self.log(), |command| {
+            command.arg(role).arg("--config").arg(config).arg("--storage").arg(storage).arg("--tls").arg(tls);
+            command.arg("--announce").arg(&announce).arg("--listen").arg(listen).args(more);
             command.env("OMP_NUM_THREADS", "1").envs(KEEP_MEMORY);
         });
-        let mut process = started.map_err(|error| format!("the learner did not start: {error}"))?;
+        let mut process = started.map_err(|error| format!("the {role} learner did not start: {error}"))?;
         let address = process.announcement(&announce, PATIENCE).await?;
         self.address = Some(String::from_utf8_lossy(&address).into_owned());
         self.process = Some(process);
@@ -103,32 +110,11 @@ impl LearnerProcess {
     }
 
     fn log(&self) -> PathBuf {
-        self.storage.join("learner.log")
+        self.storage().join("learner.log")
     }
 
-    /// Epochs that it was told to learn from.
-    pub(super) fn epochs(&self) -> u32 {
-        self.epochs
-    }
-
-    /// Where learning stands; none while it does not answer.
-    pub(super) async fn state(&mut self) -> Option<LearnerState> {
-        let state = learner_state(&self.client, self.address.as_ref()?).await.ok()?;
-        self.last = Some(state.clone());
-        Some(state)
-    }
-
-    /// Where learning stood when it last answered.
-    pub(super) fn last_state(&self) -> Option<&LearnerState> {
-        self.last.as_ref()
-    }
-
-    /// Gives it an epoch's order.
-    pub(super) async fn order(&mut self, order: &EpochOrder) -> Result<(), String> {
-        let Some(address) = &self.address else { return Ok(()) };
-        let state = order_epoch(&self.client, address, order).await.map_err(|error| error.to_string())?;
-        self.last = Some(state);
-        Ok(())
+    fn storage(&self) -> &Path {
+        &self.launch.storage
     }
 
     /// Ends it: everything it has answered for is on disk.

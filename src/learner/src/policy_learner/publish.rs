@@ -4,7 +4,8 @@ use bytes::Bytes;
 use wire::artifact::{self, FORMAT, Header, Training};
 use wire::settings::{Algorithm, LearnerConfig};
 
-use crate::{LearnedEpoch, LearnerError, Storage, Strategy};
+use super::{LearnedEpoch, Storage, Strategy};
+use crate::LearnerError;
 
 /// A policy as agents receive it.
 #[derive(Clone, Debug)]
@@ -45,17 +46,14 @@ pub(crate) fn publish(
 }
 
 fn training(config: &LearnerConfig, learned: &[LearnedEpoch]) -> Training {
-    let (algorithm, preset) = match &config.algorithm {
-        Algorithm::Ppo(settings) => ("ppo", settings.preset.as_str()),
-        Algorithm::Simple(settings) => ("simple", settings.preset.as_str()),
-        Algorithm::Fixed(_) => ("fixed", ""),
-        Algorithm::Search(_) => ("search", ""),
-        Algorithm::Random => ("random", ""),
-        Algorithm::Frozen(_) => ("policy", ""),
+    let preset = match &config.algorithm {
+        Algorithm::Ppo(settings) => settings.preset.as_str(),
+        Algorithm::Simple(settings) => settings.preset.as_str(),
+        _ => "",
     };
     let env_steps: u64 = learned.iter().map(|epoch| epoch.env_steps).sum();
     Training {
-        algorithm: algorithm.to_owned(),
+        algorithm: config.algorithm.name().to_owned(),
         preset: preset.to_owned(),
         epochs: learned.len() as u32,
         fte: env_steps as f64 / f64::from(config.problem.env_steps),

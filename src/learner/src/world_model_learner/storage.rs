@@ -1,0 +1,45 @@
+//! Where a world-model learner keeps what it goes on from.
+
+use std::path::Path;
+
+use learn::Trained;
+
+use crate::LearnerError;
+use crate::folder::Folder;
+
+const NEWEST: &str = "newest.safetensors";
+const TRAINING: &str = "training.safetensors";
+
+/// The folder of one world-model learner.
+#[derive(Debug)]
+pub(super) struct Storage(Folder);
+
+impl Storage {
+    /// Opens the folder, making it if needed.
+    pub fn open(root: &Path) -> Result<Self, LearnerError> {
+        Ok(Self(Folder::open(root, &[])?))
+    }
+
+    /// Keeps a version in place of the one before, and forgets the training that it came of.
+    pub fn save(&self, version: &[u8]) -> Result<(), LearnerError> {
+        self.0.put(NEWEST, version)?;
+        self.0.remove(TRAINING)
+    }
+
+    /// The newest version, and the epoch up to which it was trained.
+    pub fn newest(&self) -> Result<Option<(u32, Vec<u8>)>, LearnerError> {
+        let Some(version) = self.0.read(NEWEST)? else { return Ok(None) };
+        let epoch = Trained::of(&version)?.epoch;
+        Ok(Some((epoch, version)))
+    }
+
+    /// Keeps what a training can be gone on from.
+    pub fn save_training(&self, bytes: &[u8]) -> Result<(), LearnerError> {
+        self.0.put(TRAINING, bytes)
+    }
+
+    /// What was kept of a training that did not come to its end.
+    pub fn training(&self) -> Result<Option<Vec<u8>>, LearnerError> {
+        self.0.read(TRAINING)
+    }
+}

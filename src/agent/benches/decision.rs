@@ -18,7 +18,7 @@ fn decide(decider: &mut Decider, t: u32) -> Duration {
     let mut random = Random::stream(t.into(), &[]);
     let metrics = [10.0 * random.uniform(), random.uniform(), random.uniform()];
     let began = Instant::now();
-    black_box(decider.decide(black_box(&metrics), black_box(&[0.01, 0.9])));
+    black_box(decider.decide(&[], black_box(&metrics), black_box(&[0.01, 0.9])));
     began.elapsed()
 }
 

@@ -108,8 +108,10 @@ impl Current<'_> {
     /// Shows the decider what it has not seen of `observed`: all of it after a change of policy.
     fn catch_up(&mut self, observed: &[Step]) -> Output {
         let mut output = Output::default();
-        for step in &observed[self.seen..] {
-            output = self.decider.decide(&step.metrics, &step.hyperparameters);
+        for (place, step) in observed.iter().enumerate().skip(self.seen) {
+            let before = place.checked_sub(1).and_then(|before| observed[before].decision.as_ref());
+            let before = before.map(|decision| &decision.actions[..]).unwrap_or_default();
+            output = self.decider.decide(before, &step.metrics, &step.hyperparameters);
             self.seen += 1;
         }
         output

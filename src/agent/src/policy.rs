@@ -1,10 +1,11 @@
 //! Policies, read from artifacts and asked one observation at a time.
 
+mod layers;
 mod network;
 
 use std::sync::Arc;
 
-use tuning::{Inputs, Observer, Problem, Recipe};
+use tuning::{Problem, Reader, Reading, Recipe};
 use wire::artifact::{self, ArtifactError, Misfit};
 
 use network::{Memory, Network};
@@ -29,7 +30,7 @@ pub struct Policy<'a> {
 
 #[derive(Debug)]
 enum Kind {
-    Continuous(Inputs, Arc<Network>),
+    Network(Reading, Arc<Network>),
     Random,
     Recipes(Vec<Recipe>),
 }
@@ -60,7 +61,11 @@ impl<'a> Policy<'a> {
             artifact::Policy::Random => Kind::Random,
             artifact::Policy::Recipes { recipes } => Kind::Recipes(recipes),
             artifact::Policy::Continuous(shape) => {
-                Kind::Continuous(shape.inputs, Arc::new(Network::new(problem, &shape, tensors)))
+                let network = Network::continuous(problem, &shape, tensors);
+                Kind::Network(Reading::Vectors(shape.inputs), Arc::new(network))
+            }
+            artifact::Policy::Symbols(shape) => {
+                Kind::Network(Reading::Symbols(shape.code), Arc::new(Network::symbols(problem, &shape, tensors)))
             }
         };
         Ok(Self { problem, kind })
@@ -69,8 +74,8 @@ impl<'a> Policy<'a> {
     /// Starts a trajectory.
     pub fn start(&self) -> Decider<'a> {
         let way = match &self.kind {
-            Kind::Continuous(inputs, network) => Way::Network {
-                observer: Observer::new(self.problem, *inputs),
+            Kind::Network(reading, network) => Way::Network {
+                reader: reading.start(self.problem),
                 memory: Memory::default(),
                 network: network.clone(),
             },
@@ -108,16 +113,17 @@ pub struct Decider<'a> {
 
 #[derive(Debug)]
 enum Way<'a> {
-    Network { observer: Observer<'a>, memory: Memory, network: Arc<Network> },
+    Network { reader: Reader<'a>, memory: Memory, network: Arc<Network> },
     Always(Output),
 }
 
 impl Decider<'_> {
-    /// What the policy says at the next observation, given raw metrics and hyperparameters in the problem's order.
-    pub fn decide(&mut self, metrics: &[f64], hyperparameters: &[f64]) -> Output {
+    /// What the policy says at the next observation, given the actions taken since the one before (of no account at the
+    /// first), and raw metrics and hyperparameters in the problem's order.
+    pub fn decide(&mut self, before: &[usize], metrics: &[f64], hyperparameters: &[f64]) -> Output {
         match &mut self.way {
-            Way::Network { observer, memory, network } => {
-                network.step(memory, &observer.observe(metrics, hyperparameters))
+            Way::Network { reader, memory, network } => {
+                network.step(memory, &reader.read(before, metrics, hyperparameters))
             }
             Way::Always(output) => output.clone(),
         }

@@ -31,7 +31,7 @@ pub use k8s_openapi::jiff::Timestamp;
 pub use problem::{
     ConstantSpec, DecaySpec, DirectionSpec, HyperparameterSpec, MetricSpec, ObjectiveSpec, ScaleSpec, ScheduleSpec,
 };
-pub use simple::{DrawsSpec, OrderSpec, OutputSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
+pub use simple::{DrawsSpec, OrderSpec, OutputSpec, PolicyKindSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
 pub use status::{
     ObjectiveStatus, Phase, RepetitionPhase, RepetitionStatus, TrajectoriesStatus, TuningExperimentStatus,
 };

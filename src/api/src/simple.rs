@@ -19,6 +19,19 @@ macro_rules! heads {
     };
 }
 
+/// What the policy reads, likewise.
+macro_rules! policy {
+    () => {
+        "(has(self.policy) ? self.policy : self.preset == 'talk' ? 'Symbols' : 'Continuous')"
+    };
+}
+/// What the world model gives, likewise.
+macro_rules! output {
+    () => {
+        "(has(self.worldModel) && has(self.worldModel.output) ? self.worldModel.output : self.preset == 'talk' ? 'Symbols' : 'Residual')"
+    };
+}
+
 /// SimPLe. Every field that is not set takes the value of `preset`; two numbers in a description are those of `default`
 /// and of `talk`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -32,6 +45,12 @@ macro_rules! heads {
 #[x_kube(validation = Rule::new(concat!("!has(self.worldModel) || ", d_model!(), " % ", heads!(), " == 0"))
     .message(Message::Expression(concat!("'heads is %s: expected a divisor of dModel, which is %s'.format([", heads!(), ", ", d_model!(), "])").into()))
     .field_path(".worldModel.heads"))]
+#[x_kube(validation = Rule::new(concat!(policy!(), " != 'Symbols' || ", output!(), " == 'Symbols'"))
+    .message(Message::Expression(concat!("'policy is Symbols: expected a world model with output Symbols, which is %s'.format([", output!(), "])").into()))
+    .field_path(".policy"))]
+#[x_kube(validation = Rule::new(concat!("!has(self.policyFromWorldModel) || ", policy!(), " == 'Symbols'"))
+    .message("policyFromWorldModel is set: expected none, except with policy Symbols")
+    .field_path(".policyFromWorldModel"))]
 pub struct SimpleSpec {
     /// Where values that are not set come from: `default` or `talk`. Default: default. Immutable.
     #[serde(default)]
@@ -52,6 +71,13 @@ pub struct SimpleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub simulated_trajectories: Option<u32>,
+    /// What the policy reads: a vector for each observation (`Continuous`, of the sizes of `ppo`), or the symbols of the
+    /// world model, with its architecture (`Symbols`). Default: Continuous, Symbols. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyKindSpec>,
+    /// Whether a policy over symbols starts from the weights of the first world model. Default: true. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_from_world_model: Option<bool>,
     /// Whether the policy of each epoch is learned from scratch in simulation, or goes on from the one before.
     /// Default: true, false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -170,6 +196,15 @@ pub struct WorldModelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000_000))]
     pub patience: Option<u32>,
+}
+
+/// What a policy that is learned in simulation reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PolicyKindSpec {
+    /// A vector for each observation.
+    Continuous,
+    /// The symbols of the world model.
+    Symbols,
 }
 
 /// What a world model gives.

@@ -69,6 +69,16 @@ const TABLE: &[(&str, &str, &str)] = &[
         "  learners: {worldModel: {}}\n  algorithm:",
         "spec.learners.worldModel: worldModel is set: expected none, except with algorithm simple",
     ),
+    (
+        PPO,
+        "simple: {policy: Symbols}",
+        "spec.algorithm.simple.policy: policy is Symbols: expected a world model with output Symbols, which is Residual",
+    ),
+    (
+        PPO,
+        "simple: {policyFromWorldModel: false}",
+        "spec.algorithm.simple.policyFromWorldModel: policyFromWorldModel is set: expected none, except with policy Symbols",
+    ),
     (PPO, "simple: {epoch: 3}", "spec.algorithm.simple.epoch: unknown field: did you mean \"epochs\"?"),
     (PPO, "ppo: {epoch: 3}", "spec.algorithm.ppo.epoch: unknown field: did you mean \"epochs\"?"),
     ("  objective: {metric: accuracy}\n", "", "spec.objective: Required value"),

@@ -66,7 +66,7 @@ impl Workload {
         let draw = |seed| Draw { seed, task: None, initial: vec![1e-2; problem.hyperparameters.len()] };
         let draws: Vec<Draw> = (0..b as u32).map(draw).collect();
         let mut env = Noise(Random::stream(1, &[]));
-        let trajectories = rollout(ppo.policy(), settings.inputs, &problem, &mut env, &draws, 1);
+        let trajectories = rollout(ppo.policy(), &problem, &mut env, &draws, 1);
         Self { problem, settings, trajectories, checkpoint: ppo.save() }
     }
 

@@ -1,16 +1,17 @@
 //! From recorded trajectories to tensors.
 //!
-//! Notation: B trajectories, T env steps (of the problem, whatever each trajectory has), I inputs, C hyperparameters.
+//! Notation: B trajectories, T env steps (of the problem, whatever each trajectory has), R numbers that a policy reads at an
+//! observation, C hyperparameters.
 
 use tch::{Device, Tensor};
-use tuning::{Inputs, Observer, Outcome, Problem, Step, Trajectory};
+use tuning::{Outcome, Problem, Reading, Step, Trajectory};
 
 use crate::LearnError;
 
 /// What is learned from: the trajectories of an epoch that completed or diverged, padded with zeros up to T.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// Observations, (B, T, I).
+    /// What the policy reads, (B, T, R).
     pub observations: Tensor,
     /// Index into the multipliers for each hyperparameter, (B, T, C).
     pub actions: Tensor,
@@ -41,7 +42,7 @@ impl Batch {
     /// Checks and converts what has ended in `trajectories`; lost and running ones are left out.
     pub fn new(
         problem: &Problem,
-        inputs: Inputs,
+        reading: Reading,
         trajectories: &[Trajectory],
         device: Device,
     ) -> Result<Self, LearnError> {
@@ -62,10 +63,10 @@ impl Batch {
             let rewards = problem.rewards(&trajectory.steps, outcome);
             let steps = &trajectory.steps[..rewards.len()];
             let decided = steps.iter().map(by_policy).collect();
-            rows.push(problem, inputs, steps);
+            rows.push(problem, reading, steps);
             episodes.push(Episode { index: trajectory.key.index, rewards, decided, diverged });
         }
-        Ok(rows.into_batch([t, inputs.width(problem), c], episodes, device))
+        Ok(rows.into_batch([t, reading.width(problem), c], episodes, device))
     }
 
     /// Number of decisions that a policy made.
@@ -90,12 +91,14 @@ struct Rows {
 }
 
 impl Rows {
-    fn push(&mut self, problem: &Problem, inputs: Inputs, steps: &[Step]) {
+    fn push(&mut self, problem: &Problem, reading: Reading, steps: &[Step]) {
         let (t, c) = (problem.env_steps as usize, problem.hyperparameters.len());
         let (before, padding) = (self.rewarded.len(), t - steps.len());
-        let mut observer = Observer::new(problem, inputs);
+        let mut reader = reading.start(problem);
+        let mut taken = Vec::new();
         for step in steps {
-            self.observations.extend(observer.observe(&step.metrics, &step.hyperparameters));
+            self.observations.extend(reader.read(&taken, &step.metrics, &step.hyperparameters));
+            taken = step.decision.as_ref().map_or_else(|| problem.keep_all(), |decision| decision.actions.clone());
             self.rewarded.push(1.0);
             self.decided.push(if by_policy(step) { 1.0 } else { 0.0 });
             match &step.decision {
@@ -109,18 +112,18 @@ impl Rows {
                 }
             }
         }
-        self.observations.extend(std::iter::repeat_n(0.0, padding * inputs.width(problem)));
+        self.observations.extend(std::iter::repeat_n(0.0, padding * reading.width(problem)));
         self.actions.extend(std::iter::repeat_n(0, padding * c));
         self.acted.extend(std::iter::repeat_n(0.0, padding * c));
         self.rewarded.resize(before + t, 0.0);
         self.decided.resize(before + t, 0.0);
     }
 
-    fn into_batch(self, [t, i, c]: [usize; 3], episodes: Vec<Episode>, device: Device) -> Batch {
-        let (b, t, i, c) = (episodes.len() as i64, t as i64, i as i64, c as i64);
+    fn into_batch(self, [t, r, c]: [usize; 3], episodes: Vec<Episode>, device: Device) -> Batch {
+        let (b, t, r, c) = (episodes.len() as i64, t as i64, r as i64, c as i64);
         let floats = |values: &[f32], shape: &[i64]| Tensor::from_slice(values).view(shape).to_device(device);
         Batch {
-            observations: floats(&self.observations, &[b, t, i]),
+            observations: floats(&self.observations, &[b, t, r]),
             actions: Tensor::from_slice(&self.actions).view([b, t, c]).to_device(device),
             acted: floats(&self.acted, &[b, t, c]),
             rewarded: floats(&self.rewarded, &[b, t]),

@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::{Device, Tensor};
 use tuning::Problem;
-use wire::artifact::Continuous;
+use wire::artifact::Policy;
 use wire::settings::PpoSettings;
 
-use crate::nets::{ContinuousPolicy, Weights, to_vec};
+use crate::nets::{PolicyNetwork, Weights, to_vec};
 use crate::ppo::shape;
 use crate::{LearnError, Ppo};
 
 /// Version of the checkpoints written here; others are refused.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Key in the safetensors metadata under which the plain data of all parts stand as JSON, by prefix.
 const METADATA_KEY: &str = "trainpilot.checkpoint";
 
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
 struct Counters {
     format: u32,
     action_space: String,
-    policy: Continuous,
+    policy: Policy,
     epochs_learned: u32,
     optimizer_steps: u64,
 }
@@ -164,7 +164,7 @@ impl Ppo {
         writer.tensors(&format!("{prefix}square."), weights, &self.adam.square);
     }
 
-    /// A learner that goes on where [`Ppo::save`] was called.
+    /// A learner of a continuous policy that goes on where [`Ppo::save`] was called.
     ///
     /// # Errors
     /// If `checkpoint` is damaged, foreign, or for another problem or network.
@@ -174,8 +174,9 @@ impl Ppo {
         checkpoint: &[u8],
         device: Device,
     ) -> Result<Self, LearnError> {
-        let policy = ContinuousPolicy::zeros(&problem, &shape(settings)?, device);
-        let mut ppo = Self::fresh(problem, settings, policy);
+        let shape = Policy::Continuous(shape(settings)?);
+        let policy = PolicyNetwork::zeros(&problem, &shape, device);
+        let mut ppo = Self::fresh(problem, settings, shape, policy);
         ppo.restore(checkpoint)?;
         Ok(ppo)
     }
@@ -184,7 +185,7 @@ impl Ppo {
         Counters {
             format: FORMAT,
             action_space: self.problem.action_space_hash(),
-            policy: self.shape(),
+            policy: self.shape.clone(),
             epochs_learned: self.epochs_learned,
             optimizer_steps: self.adam.steps,
         }

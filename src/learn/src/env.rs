@@ -2,10 +2,10 @@
 
 use tch::{Tensor, no_grad};
 use tuning::{
-    Decision, Draw, Inputs, Observer, Outcome, Problem, Random, Steering, Step, Trajectory, TrajectoryKey, sample,
+    Decision, Draw, Outcome, Problem, Random, Reader, Reading, Steering, Step, Trajectory, TrajectoryKey, sample,
 };
 
-use crate::nets::{ContinuousPolicy, Past, to_vec};
+use crate::nets::{Past, PolicyNetwork, to_vec};
 
 /// Many trainings side by side, for one problem.
 pub trait Env {
@@ -35,14 +35,13 @@ const ACTIONS: u64 = 0x0ac7;
 /// repetition, in `epoch`, by place. The policy reads each observation once and remembers it, so recorded log-probabilities
 /// are those that learning starts from but for rounding.
 pub fn rollout(
-    policy: &ContinuousPolicy,
-    inputs: Inputs,
+    policy: &PolicyNetwork,
     problem: &Problem,
     env: &mut impl Env,
     draws: &[Draw],
     epoch: u32,
 ) -> Vec<Trajectory> {
-    let mut runs: Vec<Run> = draws.iter().map(|draw| Run::new(problem, inputs, draw)).collect();
+    let mut runs: Vec<Run> = draws.iter().map(|draw| Run::new(problem, policy.reading(), draw)).collect();
     let all: Vec<usize> = (0..runs.len()).collect();
     let first = env.reset(draws).into_iter().map(Some).collect();
     observe(&mut runs, &all, first, 0);
@@ -59,20 +58,20 @@ pub fn rollout(
 /// One trajectory while it runs.
 struct Run<'a> {
     steering: Steering<'a>,
-    observer: Observer<'a>,
-    /// What the policy sees of the last observation.
-    seen: Vec<f32>,
+    reader: Reader<'a>,
+    /// What the policy reads at the last observation.
+    read: Vec<f32>,
     steps: Vec<Step>,
     actions: Random,
     diverged: bool,
 }
 
 impl<'a> Run<'a> {
-    fn new(problem: &'a Problem, inputs: Inputs, draw: &Draw) -> Self {
+    fn new(problem: &'a Problem, reading: Reading, draw: &Draw) -> Self {
         Self {
             steering: Steering::start(problem, &draw.initial),
-            observer: Observer::new(problem, inputs),
-            seen: vec![0.0; inputs.width(problem)],
+            reader: reading.start(problem),
+            read: vec![0.0; reading.width(problem)],
             steps: Vec::new(),
             actions: Random::stream(draw.seed.into(), &[ACTIONS]),
             diverged: false,
@@ -90,7 +89,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Records the metrics of observation `step`, and what a policy sees of them.
+/// Records the metrics of observation `step`, and what a policy reads of them.
 fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, step: u32) {
     assert_eq!(metrics.len(), running.len(), "an environment answers for each running training");
     for (place, metrics) in running.iter().zip(metrics) {
@@ -100,7 +99,8 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
             continue;
         };
         let values = run.steering.values();
-        run.seen = run.observer.observe(&metrics, &values);
+        let before = run.steps.last().and_then(|step| step.decision.as_ref()).map(|decision| &decision.actions[..]);
+        run.read = run.reader.read(before.unwrap_or_default(), &metrics, &values);
         run.steps.push(Step {
             step,
             metrics,
@@ -115,16 +115,16 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
 /// Draws the actions of observation `step` and puts them in force; gives what those `running` are told. Trainings that are
 /// over still take part, so that what the policy remembers keeps its shape.
 fn decide(
-    policy: &ContinuousPolicy,
+    policy: &PolicyNetwork,
     problem: &Problem,
     runs: &mut [Run],
     running: &[usize],
     step: u32,
     past: &mut Past,
 ) -> Vec<Order> {
-    let seen: Vec<f32> = runs.iter().flat_map(|run| run.seen.iter().copied()).collect();
-    let seen = Tensor::from_slice(&seen).view([runs.len() as i64, 1, -1]).to_device(policy.device()); // (B, 1, I)
-    let outputs = no_grad(|| policy.step(&seen, past));
+    let read: Vec<f32> = runs.iter().flat_map(|run| run.read.iter().copied()).collect();
+    let read = Tensor::from_slice(&read).view([runs.len() as i64, 1, -1]).to_device(policy.device()); // (B, 1, R)
+    let outputs = no_grad(|| policy.step(&read, past));
     let (log_probabilities, values) = (to_vec(&outputs.log_probabilities), to_vec(&outputs.values)); // (B, C, A), (B)
     let (c, a) = (problem.hyperparameters.len(), problem.multipliers.len());
     let decide = |place: &usize| {

@@ -61,6 +61,9 @@ pub enum LearnError {
         /// What would do.
         expected: String,
     },
+    /// A policy is to read the symbols of a world model that has none.
+    #[error("a policy over symbols needs a world model that forecasts in symbols")]
+    NoSymbols,
     /// A checkpoint cannot be resumed from.
     #[error("the checkpoint cannot be resumed from")]
     Checkpoint(#[from] CheckpointError),

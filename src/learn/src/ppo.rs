@@ -18,13 +18,13 @@ use std::iter::repeat_n;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad};
 use tuning::{Problem, Trajectory};
-use wire::artifact::Continuous;
+use wire::artifact::{Continuous, Policy, Symbols};
 use wire::settings::{Advantages, PpoSettings};
 
 use crate::LearnError;
 use crate::adam::Adam;
 use crate::batch::{Batch, Episode};
-use crate::nets::{ContinuousPolicy, to_vec};
+use crate::nets::{ContinuousPolicy, PolicyNetwork, SymbolsPolicy, Weights, to_vec};
 
 /// Added to the standard deviation that advantages are divided by, in units of reward.
 const SPREAD_FLOOR: f64 = 1e-6;
@@ -37,7 +37,8 @@ const MAX_LOG_RATIO: f64 = 20.0;
 pub struct Ppo {
     pub(crate) problem: Problem,
     pub(crate) settings: PpoSettings,
-    pub(crate) policy: ContinuousPolicy,
+    pub(crate) shape: Policy,
+    pub(crate) policy: PolicyNetwork,
     pub(crate) adam: Adam,
     /// Learning rate of each weight, relative to the settings'; (N).
     pub(crate) rates: Tensor,
@@ -86,18 +87,41 @@ impl Ppo {
     pub fn new(problem: Problem, settings: &PpoSettings, seed: u64, device: Device) -> Result<Self, LearnError> {
         let shape = shape(settings)?;
         let policy = ContinuousPolicy::new(&problem, &shape, settings.block_gain, seed, device);
-        Ok(Self::fresh(problem, settings, policy))
+        Ok(Self::fresh(problem, settings, Policy::Continuous(shape), PolicyNetwork::Continuous(policy)))
+    }
+
+    /// The same with a policy over symbols of that shape; sizes and inputs of the settings do not count.
+    ///
+    /// # Errors
+    /// As [`Ppo::new`].
+    pub fn with_symbols(
+        problem: Problem,
+        settings: &PpoSettings,
+        shape: Symbols,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self, LearnError> {
+        LearnError::check_sizes(shape.d_model, shape.d_ff, shape.heads)?;
+        let policy = SymbolsPolicy::new(&problem, &shape, settings.block_gain, seed, device);
+        Ok(Self::fresh(problem, settings, Policy::Symbols(shape), PolicyNetwork::Symbols(policy)))
+    }
+
+    /// Gives a policy over symbols what it shares with a world model of its architecture; other policies stay as they are.
+    pub(crate) fn start_from(&mut self, world_model: &Weights) {
+        if let PolicyNetwork::Symbols(policy) = &mut self.policy {
+            policy.start_from(world_model);
+        }
     }
 
     /// A learner that has learned nothing yet.
-    pub(crate) fn fresh(problem: Problem, settings: &PpoSettings, policy: ContinuousPolicy) -> Self {
+    pub(crate) fn fresh(problem: Problem, settings: &PpoSettings, shape: Policy, policy: PolicyNetwork) -> Self {
         let (weights, device) = (policy.weights(), policy.device());
         let adam = Adam::new(weights.flat().numel(), device);
         let rate = |name: &str| if name.starts_with("block") { settings.block_learning_rate as f32 } else { 1.0 };
         let rates: Vec<f32> =
             weights.shapes().flat_map(|(name, shape)| repeat_n(rate(name), shape.iter().product())).collect();
         let rates = Tensor::from_slice(&rates).to_device(device);
-        Self { problem, settings: settings.clone(), policy, adam, rates, epochs_learned: 0 }
+        Self { problem, settings: settings.clone(), shape, policy, adam, rates, epochs_learned: 0 }
     }
 
     /// Learns from the trajectories of `epoch` (from 1); lost ones and those still running are left out.
@@ -106,7 +130,7 @@ impl Ppo {
     /// If there is nothing to learn from, a trajectory does not fit the problem, or a number stops being finite. The
     /// learner is then as it was before.
     pub fn learn(&mut self, epoch: u32, trajectories: &[Trajectory]) -> Result<Figures, LearnError> {
-        let batch = Batch::new(&self.problem, self.settings.inputs, trajectories, self.policy.device())?;
+        let batch = Batch::new(&self.problem, self.policy.reading(), trajectories, self.policy.device())?;
         if batch.decisions() == 0 {
             return Err(LearnError::NothingToLearnFrom { epoch });
         }
@@ -123,16 +147,16 @@ impl Ppo {
     }
 
     /// The policy as it stands.
-    pub fn policy(&self) -> &ContinuousPolicy {
+    pub fn policy(&self) -> &PolicyNetwork {
         &self.policy
     }
 
-    /// Shape of the policy, as artifacts state it.
-    pub fn shape(&self) -> Continuous {
-        shape(&self.settings).expect("the settings were checked when the learner was made")
+    /// Kind and shape of the policy, as artifacts state it.
+    pub fn shape(&self) -> &Policy {
+        &self.shape
     }
 
-    /// Name, shape and values of each weight of the policy, in the order of [`Continuous::tensors`].
+    /// Name, shape and values of each weight of the policy, in the order of [`Policy::tensors`].
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         self.policy.weights().export()
     }
@@ -213,7 +237,7 @@ struct Targets {
 }
 
 impl Targets {
-    fn of(settings: &PpoSettings, policy: &ContinuousPolicy, batch: &Batch) -> Self {
+    fn of(settings: &PpoSettings, policy: &PolicyNetwork, batch: &Batch) -> Self {
         let values = no_grad(|| policy.forward(&batch.observations).values); // (B, T)
         let t = values.size()[1] as usize;
         let (mut advantages, mut returns, mut errors) = (Vec::new(), Vec::<Vec<f64>>::new(), Vec::new());
@@ -306,7 +330,7 @@ struct Losses {
 }
 
 impl Losses {
-    fn of(settings: &PpoSettings, policy: &ContinuousPolicy, batch: &Batch, targets: &Targets) -> Self {
+    fn of(settings: &PpoSettings, policy: &PolicyNetwork, batch: &Batch, targets: &Targets) -> Self {
         let outputs = policy.forward(&batch.observations);
         let (b, t, c, _) = outputs.log_probabilities.size4().expect("log-probabilities are (B, T, C, A)");
         assert_eq!(batch.actions.size(), [b, t, c], "actions are (B, T, C)");

@@ -173,7 +173,7 @@ fn problem() -> Problem {
 
 fn gathered(ppo: &Ppo, n: u32) -> Vec<Trajectory> {
     let draws: Vec<Draw> = (0..n).map(|seed| Draw { seed, task: None, initial: vec![0.1; 2] }).collect();
-    rollout(ppo.policy(), ppo.settings.inputs, &ppo.problem, &mut Climb(Vec::new()), &draws, 1)
+    rollout(ppo.policy(), &ppo.problem, &mut Climb(Vec::new()), &draws, 1)
 }
 
 fn fresh() -> Ppo {
@@ -186,7 +186,7 @@ fn losses(ppo: &Ppo, batch: &Batch) -> Losses {
 }
 
 fn batch(ppo: &Ppo, trajectories: &[Trajectory]) -> Batch {
-    Batch::new(&ppo.problem, ppo.settings.inputs, trajectories, Device::Cpu).unwrap()
+    Batch::new(&ppo.problem, ppo.policy.reading(), trajectories, Device::Cpu).unwrap()
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use tch::Device;
 use tuning::{Draw, Draws, Problem, Random, Stage, Trajectory};
-use wire::settings::SimpleSettings;
+use wire::artifact::Symbols;
+use wire::settings::{Output, PolicyKind, SimpleSettings, WorldModelSettings};
 
 use crate::ppo::mean;
 use crate::{CheckpointError, Figures, LearnError, Ppo, Simulation, Trained, WorldModel, rollout};
@@ -99,13 +100,16 @@ impl Simple {
         if settings.fresh_policy {
             self.ppo = fresh_policy(&self.problem, settings, self.seed, epoch, self.device)?;
         }
+        if settings.policy == (PolicyKind::Symbols { from_world_model: true }) && (settings.fresh_policy || epoch == 1)
+        {
+            self.ppo.start_from(self.model.network());
+        }
         let mut simulation = Simulation::new(&self.model, &starts);
         let mut simulated = Simulated::default();
         for number in 1..=settings.simulated_epochs {
             tell(number);
             let draws = self.draws(epoch, number, &starts);
-            let inputs = settings.ppo.inputs;
-            let trajectories = rollout(self.ppo.policy(), inputs, &self.problem, &mut simulation, &draws, number);
+            let trajectories = rollout(self.ppo.policy(), &self.problem, &mut simulation, &draws, number);
             let figures = self.ppo.learn(self.ppo.epochs_learned() + 1, &trajectories)?;
             let ends = trajectories.iter().filter_map(|trajectory| self.problem.final_objective(trajectory));
             let (objective, clipped_share) = (mean(ends.collect::<Vec<_>>().into_iter()), simulation.clipped_share());
@@ -179,5 +183,20 @@ fn fresh_policy(
     // Everything that is annealed is so over the simulated epochs that one policy goes through.
     let policies = if settings.fresh_policy { 1 } else { settings.epochs };
     let ppo = wire::settings::PpoSettings { epochs: settings.simulated_epochs * policies, ..settings.ppo.clone() };
-    Ppo::new(problem.clone(), &ppo, Random::stream(seed, &[POLICY, epoch.into()]).bits(), device)
+    let seed = Random::stream(seed, &[POLICY, epoch.into()]).bits();
+    match settings.policy {
+        PolicyKind::Continuous => Ppo::new(problem.clone(), &ppo, seed, device),
+        PolicyKind::Symbols { .. } => {
+            Ppo::with_symbols(problem.clone(), &ppo, symbols(&settings.world_model)?, seed, device)
+        }
+    }
+}
+
+/// Shape of a policy of the world model's architecture.
+fn symbols(world_model: &WorldModelSettings) -> Result<Symbols, LearnError> {
+    let &WorldModelSettings { d_model, d_ff, layers, heads, .. } = world_model;
+    match world_model.output {
+        Output::Symbols { code, window, .. } => Ok(Symbols { code, d_model, d_ff, layers, heads, window }),
+        _ => Err(LearnError::NoSymbols),
+    }
 }

@@ -48,6 +48,16 @@ impl SymbolCode {
         self.observation(problem) + problem.hyperparameters.len()
     }
 
+    /// Entries of a table with a row for each symbol: those of numbers, of actions, and the start.
+    pub fn entries(&self, problem: &Problem) -> usize {
+        self.start(problem) + 1
+    }
+
+    /// The symbol that stands before the first one: behind those of numbers and of actions.
+    pub fn start(&self, problem: &Problem) -> usize {
+        usize::from(self.vocabulary).max(problem.multipliers.len())
+    }
+
     /// Writes an observation: raw metrics and hyperparameters, in the problem's order.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ mod file;
 mod fit;
 
 use serde::{Deserialize, Serialize};
-use tuning::{Inputs, Problem, Recipe};
+use tuning::{Inputs, Problem, Reading, Recipe, SymbolCode};
 
 pub use check::ArtifactError;
 pub use file::{Tensor, read, write};
@@ -56,6 +56,8 @@ pub struct Header {
 pub enum Policy {
     /// The continuous Transformer (design §2, *Policy*).
     Continuous(Continuous),
+    /// The talk's Transformer over symbols, of the world model's architecture (design §2, *Policy*).
+    Symbols(Symbols),
     /// Every action equally likely.
     Random,
     /// Index i of an epoch follows recipe i mod n; nothing is steered. There is at least one.
@@ -84,6 +86,30 @@ pub struct Continuous {
     pub heads: usize,
 }
 
+/// Shape of a Transformer policy over symbols. See [`Symbols::tensors`] for its weights.
+///
+/// The trajectory is read as `tuning::Reading::Symbols` says, a start before it. To the entry of each symbol in `embedding`
+/// (D) are added that of its place within its env step in `places` (the start has the last place) and the sinusoidal
+/// position of its env step; then come pre-norm decoder blocks and a last norm as in [`Continuous`]. Two linear heads read
+/// the last symbol of each observation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Symbols {
+    /// How trajectories are written.
+    pub code: SymbolCode,
+    /// Width D of the Transformer.
+    pub d_model: usize,
+    /// Inner width F of its feed-forward layers.
+    pub d_ff: usize,
+    /// Decoder blocks.
+    pub layers: usize,
+    /// Attention heads; divides D.
+    pub heads: usize,
+    /// Positions (the start is one) of a bin of the attention window, which is a position's own bin and the one before;
+    /// none attends to everything.
+    pub window: Option<u32>,
+}
+
 /// What learning took and gave.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,10 +135,54 @@ impl Continuous {
         let mut shapes = layer("input", d, Some(self.inputs.width(problem))).to_vec();
         shapes.extend((0..self.layers).flat_map(|n| block(&format!("block{n}"), d, f)));
         shapes.extend(layer("norm", d, None));
-        shapes.extend(layer("actions", problem.hyperparameters.len() * problem.multipliers.len(), Some(d)));
-        shapes.extend(layer("value", 1, Some(d)));
+        shapes.extend(heads(problem, d));
         shapes
     }
+}
+
+impl Symbols {
+    /// Name and shape of every weight, for V entries ([`SymbolCode::entries`]) and S symbols of an env step.
+    pub fn tensors(&self, problem: &Problem) -> Vec<(String, Vec<usize>)> {
+        let mut shapes = symbols(problem, self.code, self.d_model).to_vec();
+        shapes.extend((0..self.layers).flat_map(|n| block(&format!("block{n}"), self.d_model, self.d_ff)));
+        shapes.extend(layer("norm", self.d_model, None));
+        shapes.extend(heads(problem, self.d_model));
+        shapes
+    }
+}
+
+impl Policy {
+    /// Name and shape of every weight.
+    pub fn tensors(&self, problem: &Problem) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Self::Continuous(shape) => shape.tensors(problem),
+            Self::Symbols(shape) => shape.tensors(problem),
+            Self::Random | Self::Recipes { .. } => Vec::new(),
+        }
+    }
+
+    /// How it reads trajectories; none where it does not.
+    pub fn reading(&self) -> Option<Reading> {
+        match self {
+            Self::Continuous(shape) => Some(Reading::Vectors(shape.inputs)),
+            Self::Symbols(shape) => Some(Reading::Symbols(shape.code)),
+            Self::Random | Self::Recipes { .. } => None,
+        }
+    }
+}
+
+/// Name and shape of the tables that turn symbols into vectors of width `d`.
+pub fn symbols(problem: &Problem, code: SymbolCode, d: usize) -> [(String, Vec<usize>); 2] {
+    [
+        ("embedding.weight".to_owned(), vec![code.entries(problem), d]),
+        ("places.weight".to_owned(), vec![code.env_step(problem), d]),
+    ]
+}
+
+/// Name and shape of the weights of a policy's heads on width `d`.
+pub fn heads(problem: &Problem, d: usize) -> impl Iterator<Item = (String, Vec<usize>)> {
+    let actions = layer("actions", problem.hyperparameters.len() * problem.multipliers.len(), Some(d));
+    actions.into_iter().chain(layer("value", 1, Some(d)))
 }
 
 /// Name and shape of the weights of a linear layer, or of a norm where there is no `input`.

@@ -69,7 +69,7 @@ fn what_is_recorded_is_the_log_probability_of_what_was_drawn() {
     let one = published(1, &network(&config.problem, 1, 0.1), &config.problem);
     let mut decider = one.policy.start();
     for (decision, step) in fly(&config, &[Some(&one); 8]).iter().zip(steps(8)) {
-        let output = decider.decide(&step.metrics, &step.hyperparameters);
+        let output = decider.decide(&[], &step.metrics, &step.hyperparameters);
         let drawn = |h: usize| output.log_probabilities[h][decision.actions[h]];
         assert_eq!(decision.log_probabilities, [drawn(0), drawn(1)]);
         assert_eq!((decision.value, decision.keep), (output.value, None));
@@ -86,7 +86,7 @@ fn greedy_takes_the_most_probable_action_and_keeps_among_equals() {
     let one = published(1, &network(&config.problem, 1, 0.3), &config.problem);
     let mut decider = one.policy.start();
     for (decision, step) in fly(&config, &[Some(&one); 8]).iter().zip(steps(8)) {
-        let output = decider.decide(&step.metrics, &step.hyperparameters);
+        let output = decider.decide(&[], &step.metrics, &step.hyperparameters);
         for (row, chosen) in output.log_probabilities.iter().zip(&decision.log_probabilities) {
             assert!(row.iter().all(|x| x <= chosen));
         }

@@ -1,23 +1,17 @@
-//! The continuous Transformer (`wire::artifact::Continuous`), one observation at a time, on the CPU in f32.
+//! Transformer policies (`wire::artifact::Continuous` and `Symbols`), one observation at a time.
 //!
-//! Notation: I inputs, D width, F inner width, H heads, C hyperparameters, A multipliers, t observations seen before.
-//! Keys and values of earlier observations are kept, so that a decision reads the past but never computes it again.
-//! Plain loops along rows, not a tensor library: candle 0.11 reads /proc/cpuinfo at every matrix product unless
-//! RAYON_NUM_THREADS is set, which costs more than all the arithmetic here; with it set, it is 1.4 to 3 times slower.
-
-use std::collections::HashMap;
+//! Notation: R numbers read at an observation, D width, C hyperparameters, A multipliers.
 
 use tuning::Problem;
-use wire::artifact::{self, CENTER, Continuous, STRETCH};
+use wire::artifact::{self, CENTER, Continuous, STRETCH, Symbols};
 
 use super::Output;
-
-const EPSILON: f32 = 1e-5;
+use super::layers::{Block, Cache, Linear, Norm, Weights, add, log_softmax, position};
 
 /// Weights of a network; any number of trajectories may share them.
 #[derive(Debug)]
 pub(super) struct Network {
-    input: Linear,
+    input: Input,
     blocks: Vec<Block>,
     norm: Norm,
     actions: Linear,
@@ -27,212 +21,115 @@ pub(super) struct Network {
     multipliers: usize,
 }
 
+/// How positions come of what is read.
+#[derive(Debug)]
+enum Input {
+    /// One of each observation.
+    Vector(Linear),
+    /// One of each symbol.
+    Symbols {
+        /// (entries, D).
+        table: Vec<f32>,
+        /// (S, D): of each place within an env step.
+        places: Vec<f32>,
+        /// Symbols of an env step (S), of which so many are actions (C).
+        env_step: usize,
+        actions: usize,
+        /// Positions of a bin of the attention window.
+        window: Option<usize>,
+    },
+}
+
 /// What a network remembers of one trajectory.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
+    /// Positions.
     seen: usize,
     /// Of each block; made at the first observation.
     blocks: Vec<Cache>,
 }
 
-/// Keys and values of the observations seen: t rows of (D) each, the heads side by side.
-#[derive(Clone, Debug, Default)]
-struct Cache {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-}
-
 impl Network {
-    /// Builds it from `weights`, which have the names and shapes of [`Continuous::tensors`].
-    pub(super) fn new(problem: &Problem, shape: &Continuous, weights: Vec<artifact::Tensor>) -> Self {
-        let mut weights: Weights = weights.into_iter().map(|(name, _, numbers)| (name, numbers)).collect();
+    /// Builds one that reads vectors from `weights`, which have the names and shapes of [`Continuous::tensors`].
+    pub(super) fn continuous(problem: &Problem, shape: &Continuous, weights: Vec<artifact::Tensor>) -> Self {
+        let mut weights = by_name(weights);
+        let input = Input::Vector(Linear::new("input", &mut weights));
+        Self::new(problem, input, [shape.d_model, shape.layers, shape.heads], weights)
+    }
+
+    /// Builds one that reads symbols, with the names and shapes of [`Symbols::tensors`].
+    pub(super) fn symbols(problem: &Problem, shape: &Symbols, weights: Vec<artifact::Tensor>) -> Self {
+        let mut weights = by_name(weights);
+        let mut table = |name: &str| weights.remove(name).unwrap_or_default();
+        let input = Input::Symbols {
+            table: table("embedding.weight"),
+            places: table("places.weight"),
+            env_step: shape.code.env_step(problem),
+            actions: problem.hyperparameters.len(),
+            window: shape.window.map(|bin| bin as usize),
+        };
+        Self::new(problem, input, [shape.d_model, shape.layers, shape.heads], weights)
+    }
+
+    fn new(problem: &Problem, input: Input, [width, layers, heads]: [usize; 3], mut weights: Weights) -> Self {
         Self {
-            input: Linear::new("input", &mut weights),
-            blocks: (0..shape.layers).map(|n| Block::new(&format!("block{n}"), &mut weights)).collect(),
+            input,
+            blocks: (0..layers).map(|n| Block::new(&format!("block{n}"), &mut weights)).collect(),
             norm: Norm::new("norm", &mut weights),
             actions: Linear::new("actions", &mut weights),
             value: Linear::new("value", &mut weights),
-            width: shape.d_model,
-            heads: shape.heads,
+            width,
+            heads,
             multipliers: problem.multipliers.len(),
         }
     }
 
-    /// Reads the next observation vector (I) of a trajectory.
-    pub(super) fn step(&self, memory: &mut Memory, observation: &[f32]) -> Output {
+    /// Reads the next observation (R) of a trajectory, as `tuning::Reader` gives it.
+    pub(super) fn step(&self, memory: &mut Memory, read: &[f32]) -> Output {
         memory.blocks.resize_with(self.blocks.len(), Cache::default);
-        let stretched: Vec<f32> = observation.iter().map(|x| (x - CENTER) * STRETCH).collect();
-        let mut x = self.input.forward(&stretched); // (I) -> (D)
-        add(&mut x, &position(memory.seen, self.width));
-        for (block, cache) in self.blocks.iter().zip(&mut memory.blocks) {
-            block.forward(&mut x, cache, self.heads);
-        }
-        memory.seen += 1;
+        let x = match &self.input {
+            Input::Vector(input) => {
+                let stretched: Vec<f32> = read.iter().map(|x| (x - CENTER) * STRETCH).collect();
+                let mut x = input.forward(&stretched); // (R) -> (D)
+                add(&mut x, &position(memory.seen, self.width));
+                self.position(memory, x, 0)
+            }
+            Input::Symbols { table, places, env_step, actions, window } => {
+                // Before the first observation stands a start alone: the rest of the actions' places is nothing.
+                let nothing = if memory.seen == 0 { actions - 1 } else { 0 };
+                let mut last = Vec::new();
+                for symbol in &read[nothing..] {
+                    // The start has the last place of an env step that is not counted.
+                    let (place, t) = match memory.seen.checked_sub(1) {
+                        Some(before) => (before % env_step, before / env_step),
+                        None => (env_step - 1, 0),
+                    };
+                    let row = |table: &[f32], n: usize| table[n * self.width..(n + 1) * self.width].to_vec();
+                    let mut x = row(table, *symbol as usize);
+                    add(&mut x, &row(places, place));
+                    add(&mut x, &position(t, self.width));
+                    let first = window.map_or(0, |bin| (memory.seen / bin).saturating_sub(1) * bin);
+                    last = self.position(memory, x, first);
+                }
+                last
+            }
+        };
         let x = self.norm.forward(&x);
         let logits = self.actions.forward(&x); // (C A)
         let log_probabilities = logits.chunks(self.multipliers).map(log_softmax).collect();
         Output { log_probabilities, value: self.value.forward(&x).first().copied() }
     }
-}
 
-/// Weights by name that have not found their place yet, row by row.
-type Weights = HashMap<String, Vec<f32>>;
-
-/// Both parts of a layer, which [`artifact::read`] has seen to be there.
-fn take(weights: &mut Weights, layer: &str) -> [Vec<f32>; 2] {
-    ["weight", "bias"].map(|part| weights.remove(&format!("{layer}.{part}")).unwrap_or_default())
-}
-
-/// y = x Wᵀ + b.
-#[derive(Debug)]
-struct Linear {
-    /// (in, out): transposed, so that the inner loop runs along a row and needs no sum.
-    weight: Vec<f32>,
-    /// (out).
-    bias: Vec<f32>,
-}
-
-impl Linear {
-    fn new(name: &str, weights: &mut Weights) -> Self {
-        let [weight, bias] = take(weights, name); // (out, in) and (out)
-        let (output, input) = (bias.len(), weight.len() / bias.len());
-        let transposed = (0..input * output).map(|n| weight[n % output * input + n / output]).collect();
-        Self { weight: transposed, bias }
-    }
-
-    /// (in) -> (out).
-    fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = self.bias.clone();
-        for (x, row) in x.iter().zip(self.weight.chunks_exact(y.len())) {
-            add_scaled(&mut y, *x, row);
+    /// The next position (D) through all blocks, seeing those from `first` on; (D).
+    fn position(&self, memory: &mut Memory, mut x: Vec<f32>, first: usize) -> Vec<f32> {
+        for (block, cache) in self.blocks.iter().zip(&mut memory.blocks) {
+            block.forward(&mut x, cache, self.heads, first);
         }
-        y
+        memory.seen += 1;
+        x
     }
 }
 
-/// Layer normalisation (Ba et al. 2016).
-#[derive(Debug)]
-struct Norm {
-    /// (D).
-    weight: Vec<f32>,
-    /// (D).
-    bias: Vec<f32>,
-}
-
-impl Norm {
-    fn new(name: &str, weights: &mut Weights) -> Self {
-        let [weight, bias] = take(weights, name);
-        Self { weight, bias }
-    }
-
-    /// (D) -> (D).
-    fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let mean = x.iter().sum::<f32>() / x.len() as f32;
-        let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / x.len() as f32;
-        let scale = 1.0 / (variance + EPSILON).sqrt();
-        x.iter()
-            .zip(&self.weight)
-            .zip(&self.bias)
-            .map(|((x, weight), bias)| (x - mean) * scale * weight + bias)
-            .collect()
-    }
-}
-
-/// A pre-norm decoder block.
-#[derive(Debug)]
-struct Block {
-    attention_norm: Norm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    feed_forward_norm: Norm,
-    up: Linear,
-    down: Linear,
-}
-
-impl Block {
-    fn new(name: &str, weights: &mut Weights) -> Self {
-        let part = |part: &str| format!("{name}.{part}");
-        Self {
-            attention_norm: Norm::new(&part("attention_norm"), weights),
-            query: Linear::new(&part("query"), weights),
-            key: Linear::new(&part("key"), weights),
-            value: Linear::new(&part("value"), weights),
-            output: Linear::new(&part("output"), weights),
-            feed_forward_norm: Norm::new(&part("feed_forward_norm"), weights),
-            up: Linear::new(&part("up"), weights),
-            down: Linear::new(&part("down"), weights),
-        }
-    }
-
-    /// (D) -> (D), for the observation after those in the cache.
-    fn forward(&self, x: &mut [f32], cache: &mut Cache, heads: usize) {
-        add(x, &self.attend(&self.attention_norm.forward(x), cache, heads));
-        let mut inner = self.up.forward(&self.feed_forward_norm.forward(x)); // (F)
-        // NaN stays NaN, which `max` would hide.
-        inner.iter_mut().filter(|x| **x < 0.0).for_each(|x| *x = 0.0);
-        add(x, &self.down.forward(&inner));
-    }
-
-    fn attend(&self, x: &[f32], cache: &mut Cache, heads: usize) -> Vec<f32> {
-        cache.keys.extend(self.key.forward(x));
-        cache.values.extend(self.value.forward(x));
-        let query = self.query.forward(x);
-        let (width, head) = (query.len(), query.len() / heads);
-        let mut mixed = vec![0.0; width]; // (H D/H)
-        for (mixed, place) in mixed.chunks_exact_mut(head).zip((0..width).step_by(head)) {
-            let of_head = place..place + head;
-            let query = &query[of_head.clone()];
-            let scores = cache.keys.chunks_exact(width).map(|key| dot(query, &key[of_head.clone()]));
-            let weights = softmax(scores.map(|score| score / (head as f32).sqrt()).collect()); // (t + 1)
-            for (weight, value) in weights.iter().zip(cache.values.chunks_exact(width)) {
-                add_scaled(mixed, *weight, &value[of_head.clone()]);
-            }
-        }
-        self.output.forward(&mixed)
-    }
-}
-
-/// Sinusoidal position (Vaswani et al. 2017, §3.5): sine at even places, cosine at odd ones; (D).
-fn position(t: usize, width: usize) -> Vec<f32> {
-    let angle = |i: usize| t as f64 / 10_000_f64.powf((i - i % 2) as f64 / width as f64);
-    (0..width).map(|i| if i.is_multiple_of(2) { angle(i).sin() } else { angle(i).cos() } as f32).collect()
-}
-
-fn add(y: &mut [f32], x: &[f32]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
-}
-
-fn add_scaled(y: &mut [f32], scale: f32, x: &[f32]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += scale * x);
-}
-
-/// Sums in eight lanes, which the compiler can keep in vector registers; one running sum it must not split.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        lanes.iter_mut().zip(a).zip(b).for_each(|((lane, a), b)| *lane += a * b);
-    }
-    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
-}
-
-fn softmax(mut scores: Vec<f32>) -> Vec<f32> {
-    let top = top(&scores);
-    scores.iter_mut().for_each(|x| *x = (*x - top).exp());
-    let total: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|x| *x /= total);
-    scores
-}
-
-fn log_softmax(logits: &[f32]) -> Vec<f32> {
-    let top = top(logits);
-    let total = logits.iter().map(|x| (x - top).exp()).sum::<f32>().ln();
-    logits.iter().map(|x| x - top - total).collect()
-}
-
-/// The highest number. It steps over NaN, which the sums after it do not.
-fn top(numbers: &[f32]) -> f32 {
-    numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+fn by_name(weights: Vec<artifact::Tensor>) -> Weights {
+    weights.into_iter().map(|(name, _, numbers)| (name, numbers)).collect()
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use tuning::Random;
+use tuning::{Inputs, Random};
 use wire::artifact::{Continuous, Policy as Kinds};
 
 use super::*;
@@ -22,7 +22,7 @@ fn history(seed: u64, length: usize) -> History {
 
 fn outputs(policy: &Policy, history: &[(Vec<f64>, Vec<f64>)]) -> Vec<Output> {
     let mut decider = policy.start();
-    history.iter().map(|(metrics, values)| decider.decide(metrics, values)).collect()
+    history.iter().map(|(metrics, values)| decider.decide(&[], metrics, values)).collect()
 }
 
 fn distance(output: &Output, expected: &(Vec<Vec<f64>>, f64)) -> f64 {
@@ -66,7 +66,7 @@ fn trajectories_that_share_a_policy_do_not_disturb_each_other() {
     let policy = Policy::load(&network(&problem, 3, 0.3), &problem).unwrap();
     let (a, b) = (history(1, 20), history(2, 20));
     let (mut first, mut second) = (policy.start(), policy.start());
-    let both = a.iter().zip(&b).map(|(a, b)| (first.decide(&a.0, &a.1), second.decide(&b.0, &b.1)));
+    let both = a.iter().zip(&b).map(|(a, b)| (first.decide(&[], &a.0, &a.1), second.decide(&[], &b.0, &b.1)));
     let (one, other): (Vec<_>, Vec<_>) = both.unzip();
     assert_eq!((one, other), (outputs(&policy, &a), outputs(&policy, &b)));
 }
@@ -104,14 +104,14 @@ fn numbers_that_overflow_show_in_the_output() {
     let problem = problem(20);
     let policy = Policy::load(&network(&problem, 3, 3e38), &problem).unwrap();
     let (metrics, values) = history(1, 1).remove(0);
-    assert!(!policy.start().decide(&metrics, &values).is_sound());
+    assert!(!policy.start().decide(&[], &metrics, &values).is_sound());
 }
 
 #[test]
 fn a_random_policy_finds_everything_equally_likely() {
     let problem = problem(20);
     let policy = Policy::load(&artifact(Kinds::Random, &problem, &[]), &problem).unwrap();
-    let output = policy.start().decide(&[0.0; 3], &[0.01, 0.9]);
+    let output = policy.start().decide(&[], &[0.0; 3], &[0.01, 0.9]);
     assert_eq!(output, Output { log_probabilities: vec![vec![-(7_f32.ln()); 7]; 2], value: None });
     assert!(policy.is_random() && output.is_sound() && policy.recipe(0).is_none());
 }
@@ -122,5 +122,5 @@ fn recipes_are_taken_in_turn_and_steer_nothing() {
     let policy = Policy::load(&recipes(&problem, &[0.1, 0.2, 0.3]), &problem).unwrap();
     let rate = |index| policy.recipe(index).unwrap().starts.as_ref().unwrap()[0];
     assert_eq!([0, 1, 2, 3, 7].map(rate), [0.1, 0.2, 0.3, 0.1, 0.2]);
-    assert_eq!(policy.start().decide(&[0.0; 3], &[0.01, 0.9]), Output::default());
+    assert_eq!(policy.start().decide(&[], &[0.0; 3], &[0.01, 0.9]), Output::default());
 }

@@ -1,11 +1,15 @@
 //! What a spec of SimPLe means.
 
 use tuning::SymbolCode;
-use wire::settings::{Draws, InitialData, LearningRateDecay, Order, Output, PpoSettings, Precision, SimpleSettings};
+use wire::settings::{
+    Draws, InitialData, LearningRateDecay, Order, Output, PolicyKind, PpoSettings, Precision, SimpleSettings,
+};
 use wire::settings::{Preset, WorldModelSettings};
 
 use super::{ppo_settings, preset};
-use crate::{DrawsSpec, InitialDataSpec, OrderSpec, OutputSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
+use crate::{
+    DrawsSpec, InitialDataSpec, OrderSpec, OutputSpec, PolicyKindSpec, PrecisionSpec, SimpleSpec, WorldModelSpec,
+};
 
 /// Intervals of each metric's change, unless it is set.
 const BUCKETS: u32 = 32;
@@ -26,6 +30,7 @@ pub(super) fn settings(spec: &SimpleSpec, initial: Option<&InitialDataSpec>, dis
         trajectories_per_epoch: spec.trajectories_per_epoch.unwrap_or(base.trajectories_per_epoch),
         simulated_epochs,
         simulated_trajectories,
+        policy: policy(spec, base.policy),
         fresh_policy: spec.fresh_policy.unwrap_or(base.fresh_policy),
         real_epoch: spec.real_epoch.unwrap_or(base.real_epoch),
         world_model: world_model(&spec.world_model.clone().unwrap_or_default(), preset, base.world_model),
@@ -38,6 +43,14 @@ pub(super) fn settings(spec: &SimpleSpec, initial: Option<&InitialDataSpec>, dis
                 Preset::Talk => Some(TALK_SHARE),
             }),
         }),
+    }
+}
+
+fn policy(spec: &SimpleSpec, base: PolicyKind) -> PolicyKind {
+    let symbols = PolicyKind::Symbols { from_world_model: spec.policy_from_world_model.unwrap_or(true) };
+    match (spec.policy, base) {
+        (Some(PolicyKindSpec::Symbols), _) | (None, PolicyKind::Symbols { .. }) => symbols,
+        (Some(PolicyKindSpec::Continuous), _) | (None, PolicyKind::Continuous) => PolicyKind::Continuous,
     }
 }
 

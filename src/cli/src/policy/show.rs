@@ -1,7 +1,7 @@
 //! A policy's header in words.
 
 use tuning::{Decay, Hyperparameter, Inputs, Metric, Recipe, Schedule};
-use wire::artifact::{Header, Policy};
+use wire::artifact::{Continuous, Header, Policy, Symbols};
 
 use crate::text::number;
 
@@ -39,17 +39,14 @@ pub(super) fn text(header: &Header) -> String {
 
 fn policy(header: &Header) -> String {
     match &header.policy {
-        Policy::Continuous(shape) => {
-            let weights: usize =
-                shape.tensors(&header.problem).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-            format!(
-                "Transformer, {} layers of width {} ({} inside), {} heads, {weights} weights; sees {}",
-                shape.layers,
-                shape.d_model,
-                shape.d_ff,
-                shape.heads,
-                inputs(&shape.inputs)
-            )
+        Policy::Continuous(Continuous { inputs, d_model, d_ff, layers, heads }) => {
+            format!("{}; sees {}", transformer(header, [*d_model, *d_ff, *layers, *heads]), self::inputs(inputs))
+        }
+        Policy::Symbols(Symbols { code, d_model, d_ff, layers, heads, window }) => {
+            let window =
+                window.map_or_else(|| "all of the trajectory".to_owned(), |bin| format!("bins of {bin} of them"));
+            let network = transformer(header, [*d_model, *d_ff, *layers, *heads]);
+            format!("{network}; reads {} symbols a number, of {}, and sees {window}", code.symbols, code.vocabulary)
         }
         Policy::Random => "every action equally likely".to_owned(),
         Policy::Recipes { recipes } => {
@@ -58,6 +55,12 @@ fn policy(header: &Header) -> String {
             format!("recipes, in turn: {}", recipes.join("; "))
         }
     }
+}
+
+fn transformer(header: &Header, [d_model, d_ff, layers, heads]: [usize; 4]) -> String {
+    let tensors = header.policy.tensors(&header.problem);
+    let weights: usize = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    format!("Transformer, {layers} layers of width {d_model} ({d_ff} inside), {heads} heads, {weights} weights")
 }
 
 fn inputs(inputs: &Inputs) -> String {

@@ -1,41 +1,26 @@
 //! The continuous Transformer policy, as `wire::artifact::Continuous` describes it.
 //!
-//! Notation: B trajectories, T env steps, I inputs, C hyperparameters, A multipliers, D width.
+//! Notation: B trajectories, T env steps, I inputs, D width.
 
 use tch::{Device, Tensor};
-use tuning::Problem;
+use tuning::{Inputs, Problem};
 use wire::artifact::{CENTER, Continuous, STRETCH};
 
 use super::attention::Window;
 use super::blocks::{Linear, positions};
-use super::{Past, Trunk, Weights};
+use super::policy::{Heads, gain};
+use super::{Outputs, Past, Trunk, Weights};
 
-/// First weights of the heads are this much smaller, so that a fresh policy is near uniform …
-const ACTIONS_GAIN: f64 = 0.01;
-/// … and expects almost nothing.
-const VALUE_GAIN: f64 = 0.01;
-
-/// A causal Transformer over the observations of a trajectory.
+/// A causal Transformer over vectors of observations.
 #[derive(Debug)]
 pub struct ContinuousPolicy {
     weights: Weights,
+    inputs: Inputs,
     input: Linear,
     trunk: Trunk,
-    actions: Linear,
-    value: Linear,
+    heads: Heads,
     /// (T, D).
     positions: Tensor,
-    hyperparameters: i64,
-    multipliers: i64,
-}
-
-/// What a policy says at each observation.
-#[derive(Debug)]
-pub struct Outputs {
-    /// Logarithm of each multiplier's probability, for each hyperparameter on its own; (B, T, C, A).
-    pub log_probabilities: Tensor,
-    /// Return expected from here on; (B, T).
-    pub values: Tensor,
 }
 
 impl ContinuousPolicy {
@@ -43,12 +28,7 @@ impl ContinuousPolicy {
     /// what they are given.
     pub fn new(problem: &Problem, shape: &Continuous, block_gain: f64, seed: u64, device: Device) -> Self {
         let mut policy = Self::zeros(problem, shape, device);
-        policy.weights.draw(seed, |name| match name {
-            "actions.weight" => ACTIONS_GAIN,
-            "value.weight" => VALUE_GAIN,
-            _ if name.ends_with(".output.weight") || name.ends_with(".down.weight") => block_gain,
-            _ => 1.0,
-        });
+        policy.weights.draw(seed, |name| gain(name, block_gain));
         policy
     }
 
@@ -56,13 +36,11 @@ impl ContinuousPolicy {
     pub(crate) fn zeros(problem: &Problem, shape: &Continuous, device: Device) -> Self {
         let weights = Weights::zeros(shape.tensors(problem), device);
         Self {
+            inputs: shape.inputs,
             input: Linear::new(&weights, "input"),
             trunk: Trunk::new(&weights, shape.layers, shape.heads, Window::All),
-            actions: Linear::new(&weights, "actions"),
-            value: Linear::new(&weights, "value"),
+            heads: Heads::new(&weights, problem),
             positions: positions(problem.env_steps as usize, shape.d_model, device),
-            hyperparameters: problem.hyperparameters.len() as i64,
-            multipliers: problem.multipliers.len() as i64,
             weights,
         }
     }
@@ -71,12 +49,12 @@ impl ContinuousPolicy {
     ///
     /// Position t depends on observations 0 ..= t only, so whatever pads the end of a trajectory cannot matter.
     pub fn forward(&self, observations: &Tensor) -> Outputs {
-        self.outputs(&self.trunk.forward(self.embed(observations, 0), 0.0))
+        self.heads.forward(&self.trunk.forward(self.embed(observations, 0), 0.0))
     }
 
     /// Goes on from the observations that `past` holds by the next one, (B, 1, I). Keeps no gradients.
     pub(crate) fn step(&self, observation: &Tensor, past: &mut Past) -> Outputs {
-        self.outputs(&self.trunk.step(self.embed(observation, past.seen), past))
+        self.heads.forward(&self.trunk.step(self.embed(observation, past.seen), past))
     }
 
     /// What [`ContinuousPolicy::step`] starts from.
@@ -90,11 +68,9 @@ impl ContinuousPolicy {
         self.input.forward(&stretched) + self.positions.narrow(0, from, observations.size()[1])
     }
 
-    fn outputs(&self, x: &Tensor) -> Outputs {
-        let (b, t, _) = x.size3().expect("x is (B, T, D)");
-        let logits = self.actions.forward(x).view([b, t, self.hyperparameters, self.multipliers]); // (B, T, C, A)
-        let values = self.value.forward(x).squeeze_dim(-1); // (B, T, 1) -> (B, T)
-        Outputs { log_probabilities: logits.log_softmax(-1, tch::Kind::Float), values }
+    /// What it sees of an observation.
+    pub fn inputs(&self) -> Inputs {
+        self.inputs
     }
 
     /// Its weights.
@@ -105,10 +81,5 @@ impl ContinuousPolicy {
     /// Its weights, to be changed.
     pub fn weights_mut(&mut self) -> &mut Weights {
         &mut self.weights
-    }
-
-    /// Where it computes.
-    pub fn device(&self) -> Device {
-        self.positions.device()
     }
 }

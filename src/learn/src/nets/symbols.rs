@@ -4,6 +4,7 @@
 
 use tch::{Device, Kind, Tensor};
 use tuning::{Problem, SymbolCode};
+use wire::artifact::symbols;
 
 use super::Weights;
 use super::blocks::positions;
@@ -24,17 +25,13 @@ pub(crate) struct Embedding {
 impl Embedding {
     /// Names and shapes of its weights.
     pub(crate) fn shapes(problem: &Problem, code: SymbolCode, d: usize) -> [(String, Vec<usize>); 2] {
-        let entries = usize::from(code.vocabulary).max(problem.multipliers.len()) + 1;
-        [
-            ("embedding.weight".to_owned(), vec![entries, d]),
-            ("places.weight".to_owned(), vec![code.env_step(problem), d]),
-        ]
+        symbols(problem, code, d)
     }
 
     pub(crate) fn new(weights: &Weights, problem: &Problem, code: SymbolCode, d: usize, device: Device) -> Self {
         Self {
-            table: weights.get("embedding.weight"),
-            places: weights.get("places.weight"),
+            table: of_members(weights.get("embedding.weight")),
+            places: of_members(weights.get("places.weight")),
             env_steps: positions(problem.env_steps as usize + 1, d, device),
             stride: code.env_step(problem) as i64,
         }
@@ -67,4 +64,9 @@ impl Embedding {
         let last = self.table.size()[1] - 1;
         Tensor::full([n, 1], last, (Kind::Int64, self.table.device()))
     }
+}
+
+/// A table of one network is that of an ensemble of one.
+fn of_members(table: Tensor) -> Tensor {
+    if table.dim() == 2 { table.unsqueeze(0) } else { table }
 }

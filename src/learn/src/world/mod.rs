@@ -13,7 +13,7 @@ mod density;
 mod evaluation;
 mod examples;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod forecaster;
 mod simulation;
 mod symbols;
@@ -177,6 +177,11 @@ impl WorldModel {
     /// Number of forecasters.
     pub fn members(&self) -> usize {
         self.settings.members
+    }
+
+    /// Weights of the network, all members side by side.
+    pub(crate) fn network(&self) -> &crate::nets::Weights {
+        self.forecaster.weights()
     }
 
     /// Name, shape and values of each weight, all members side by side: (K, …).

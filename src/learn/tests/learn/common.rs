@@ -123,7 +123,7 @@ pub fn gather(ppo: &Ppo, problem: &Problem, env: &mut impl Env, stage: Stage, tr
         Stage::Learning { epoch, .. } => epoch,
         Stage::Final => u32::MAX,
     };
-    rollout(ppo.policy(), ppo.shape().inputs, problem, env, &draws, epoch)
+    rollout(ppo.policy(), problem, env, &draws, epoch)
 }
 
 /// Gathers and learns from one epoch after the other, up to `last`.

@@ -126,7 +126,7 @@ fn a_policy_learned_in_simulation_is_better_in_reality_than_the_one_that_gathere
         let draws: Vec<Draw> =
             draws(64).into_iter().map(|draw| Draw { seed: draw.seed + 1000 * epoch, ..draw }).collect();
         let mut simulation = Simulation::new(&model, &starts);
-        let simulated = rollout(ppo.policy(), ppo_settings.inputs, &problem, &mut simulation, &draws, epoch);
+        let simulated = rollout(ppo.policy(), &problem, &mut simulation, &draws, epoch);
         ppo.learn(epoch, &simulated).unwrap();
     }
     let after = mean(&gather(&ppo, &problem, &mut Curves::new(), Stage::Final, 128));

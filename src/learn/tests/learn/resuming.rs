@@ -1,6 +1,5 @@
 use learn::{CheckpointError, LearnError, Ppo};
 use tch::Device;
-use wire::artifact::Continuous;
 
 use crate::common::*;
 
@@ -47,9 +46,8 @@ fn a_resumed_learner_goes_on_with_identical_bits() {
 fn a_checkpoint_holds_what_an_artifact_needs() {
     let mut ppo = fresh(1);
     learned(&mut ppo, 1);
-    let shape: Continuous = ppo.shape();
     let named: Vec<_> = ppo.tensors().into_iter().map(|(name, shape, _)| (name, shape)).collect();
-    assert_eq!(named, shape.tensors(&quadratic_problem(6)));
+    assert_eq!(named, ppo.shape().tensors(&quadratic_problem(6)));
     assert_eq!(load(&ppo.save()).unwrap().tensors(), ppo.tensors());
 }
 

@@ -2,8 +2,9 @@ use std::cell::RefCell;
 
 use learn::{LearnError, Simple, Simulated, Trained};
 use tch::Device;
-use tuning::{Outcome, Stage, Trajectory};
-use wire::settings::{Preset, SimpleSettings, WorldModelSettings};
+use tuning::{Outcome, Stage, SymbolCode, Trajectory};
+use wire::artifact::Tensor;
+use wire::settings::{Draws, Output, PolicyKind, PpoSettings, Preset, SimpleSettings, WorldModelSettings};
 
 use crate::common::*;
 
@@ -52,6 +53,32 @@ fn an_epoch_may_begin_with_real_trajectories_and_goes_through_all_simulated_ones
     let told = RefCell::new(Vec::new());
     simple.simulate(2, &curves(16), &|epoch| told.borrow_mut().push(epoch)).unwrap();
     assert_eq!((simple.ppo().epochs_learned(), told.into_inner()), (7, vec![1, 2, 3]));
+}
+
+#[test]
+fn a_policy_over_symbols_starts_from_the_world_models_weights_if_it_is_told_to() {
+    let code = SymbolCode { vocabulary: 32, symbols: 2, one_range: None };
+    let output = Output::Symbols { code, significance_decay: 0.8, window: None, draws: Draws::Metrics };
+    let base = settings(1e-3);
+    let with = |from_world_model| SimpleSettings {
+        policy: PolicyKind::Symbols { from_world_model },
+        world_model: WorldModelSettings { output: output.clone(), members: 1, ..base.world_model.clone() },
+        // The first optimizer step shows where it started.
+        simulated_epochs: 1,
+        ppo: PpoSettings { optimizer_steps: 0, ..base.ppo.clone() },
+        ..base.clone()
+    };
+    for (from_world_model, equal) in [(true, true), (false, false)] {
+        let (simple, simulated) = learn(&with(from_world_model), &curves(16)).unwrap();
+        assert!(simulated.unwrap().objective.is_finite());
+        let of_policy = simple.ppo().tensors();
+        for name in ["embedding.weight", "block0.query.weight", "norm.weight"] {
+            let find = |tensors: &[Tensor]| tensors.iter().find(|tensor| tensor.0 == name).unwrap().2.clone();
+            assert_eq!(find(&of_policy) == find(&simple.model().weights()), equal, "{name}");
+        }
+    }
+    let without = SimpleSettings { policy: PolicyKind::Symbols { from_world_model: true }, ..settings(1e-3) };
+    assert!(learn(&without, &curves(16)).unwrap_err().to_string().contains("in symbols"));
 }
 
 #[test]

@@ -133,8 +133,8 @@ impl Strategy {
     /// The policy as it stands, and its weights.
     pub fn policy(&self) -> (Policy, Vec<Tensor>) {
         match self {
-            Self::Ppo(ppo) => (Policy::Continuous(ppo.shape()), ppo.tensors()),
-            Self::Simple(simple) => (Policy::Continuous(simple.ppo().shape()), simple.ppo().tensors()),
+            Self::Ppo(ppo) => (ppo.shape().clone(), ppo.tensors()),
+            Self::Simple(simple) => (simple.ppo().shape().clone(), simple.ppo().tensors()),
             Self::Search(search) => (recipes(search.recipes()), Vec::new()),
             Self::Still(policy, tensors) => (policy.clone(), tensors.clone()),
         }

@@ -3,7 +3,7 @@
 use safetensors::{Dtype, SafeTensorError};
 use tuning::{Inputs, Problem, ProblemError, Recipe};
 
-use super::{Continuous, FORMAT, Header, MAX_BYTES, METADATA_KEY, Policy};
+use super::{Continuous, FORMAT, Header, MAX_BYTES, METADATA_KEY, Policy, Symbols};
 
 /// Why an artifact is refused.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,7 @@ pub(super) fn header(header: &Header) -> Result<(), ArtifactError> {
     }
     match &header.policy {
         Policy::Continuous(shape) => continuous(shape, &header.problem),
+        Policy::Symbols(shape) => symbols(shape, &header.problem),
         Policy::Recipes { recipes: all } => recipes(all, &header.problem),
         Policy::Random => Ok(()),
     }
@@ -125,25 +126,44 @@ fn problem(problem: &Problem) -> Result<(), ArtifactError> {
 }
 
 fn continuous(shape: &Continuous, problem: &Problem) -> Result<(), ArtifactError> {
-    within("dModel", shape.d_model, 1, 1024)?;
-    within("dFf", shape.d_ff, 1, 4096)?;
-    within("layers", shape.layers, 1, 16)?;
-    within("heads", shape.heads, 1, 64)?;
-    inputs(&shape.inputs, problem)?;
-    if shape.d_model.is_multiple_of(shape.heads) {
+    let &Continuous { d_model, d_ff, layers, heads, .. } = shape;
+    sizes(d_model, d_ff, layers, heads)?;
+    inputs(&shape.inputs, problem)
+}
+
+fn symbols(shape: &Symbols, problem: &Problem) -> Result<(), ArtifactError> {
+    let &Symbols { d_model, d_ff, layers, heads, code, window } = shape;
+    sizes(d_model, d_ff, layers, heads)?;
+    if let Err(error) = code.precision() {
+        return refuse("code", format!("{} of {}", code.symbols, code.vocabulary), error.to_string());
+    }
+    within("vocabulary", code.vocabulary.into(), 2, 4096)?;
+    within("symbols of an env step", code.env_step(problem), 1, 4096)?;
+    within("window", window.map_or(1, |window| window as usize), 1, 65_536)?;
+    range("code.oneRange", code.one_range)
+}
+
+fn sizes(d_model: usize, d_ff: usize, layers: usize, heads: usize) -> Result<(), ArtifactError> {
+    within("dModel", d_model, 1, 1024)?;
+    within("dFf", d_ff, 1, 4096)?;
+    within("layers", layers, 1, 16)?;
+    within("heads", heads, 1, 64)?;
+    if d_model.is_multiple_of(heads) {
         return Ok(());
     }
-    refuse("heads", shape.heads, format!("a divisor of dModel, {}", shape.d_model))
+    refuse("heads", heads, format!("a divisor of dModel, {d_model}"))
 }
 
 fn inputs(inputs: &Inputs, problem: &Problem) -> Result<(), ArtifactError> {
     within("width of inputs", inputs.width(problem), 1, 1024)?;
-    match inputs.one_range {
-        Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => refuse(
-            "inputs.oneRange",
-            format!("{:?}", [low, high]),
-            "two finite numbers, the lower one first".to_owned(),
-        ),
+    range("inputs.oneRange", inputs.one_range)
+}
+
+fn range(field: &'static str, range: Option<[f64; 2]>) -> Result<(), ArtifactError> {
+    match range {
+        Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
+            refuse(field, format!("{:?}", [low, high]), "two finite numbers, the lower one first".to_owned())
+        }
         _ => Ok(()),
     }
 }

@@ -6,14 +6,14 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
 
-use super::{ArtifactError, FORMAT, Header, MAX_BYTES, METADATA_KEY, Policy, check};
+use super::{ArtifactError, FORMAT, Header, MAX_BYTES, METADATA_KEY, check};
 
 /// Name, shape and numbers (row by row) of one weight.
 pub type Tensor = (String, Vec<usize>, Vec<f32>);
 
 /// The file of a policy, after the very checks that [`read`] makes. Equal arguments give equal bytes.
 ///
-/// `tensors` are those of [`super::Continuous::tensors`], in any order; none for other kinds of policy.
+/// `tensors` are those of [`super::Policy::tensors`], in any order; none for other kinds of policy.
 pub fn write(header: &Header, tensors: &[Tensor]) -> Result<Vec<u8>, ArtifactError> {
     check::header(header)?;
     let given = tensors.iter().map(|(name, shape, _)| (name.as_str(), Dtype::F32, shape.as_slice()));
@@ -33,7 +33,7 @@ pub fn write(header: &Header, tensors: &[Tensor]) -> Result<Vec<u8>, ArtifactErr
     if file.len() > MAX_BYTES { Err(ArtifactError::TooLarge(file.len())) } else { Ok(file) }
 }
 
-/// Header and weights of the policy in `bytes`, the weights in the order of [`super::Continuous::tensors`].
+/// Header and weights of the policy in `bytes`, the weights in the order of [`super::Policy::tensors`].
 ///
 /// Nothing is returned, and little is allocated, before sizes, version, header, names, types and shapes are as they
 /// should be; and every number is finite.
@@ -77,10 +77,7 @@ fn names_and_shapes<'a>(
     header: &Header,
     given: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>,
 ) -> Result<Vec<(String, Vec<usize>)>, ArtifactError> {
-    let expected = match &header.policy {
-        Policy::Continuous(shape) => shape.tensors(&header.problem),
-        Policy::Random | Policy::Recipes { .. } => Vec::new(),
-    };
+    let expected = header.policy.tensors(&header.problem);
     let mut missing: HashMap<&str, &[usize]> =
         expected.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
     for (name, dtype, shape) in given {

@@ -47,13 +47,12 @@ fn network() -> Header {
 }
 
 fn weights(header: &Header) -> Vec<Tensor> {
-    let Policy::Continuous(shape) = &header.policy else { return Vec::new() };
     let number = |i: usize| (i as f32 * 0.37).sin();
     let fill = |(name, shape): (String, Vec<usize>)| {
         let numbers = (0..shape.iter().product()).map(number).collect();
         (name, shape, numbers)
     };
-    shape.tensors(&header.problem).into_iter().map(fill).collect()
+    header.policy.tensors(&header.problem).into_iter().map(fill).collect()
 }
 
 fn recipes(count: usize) -> Policy {

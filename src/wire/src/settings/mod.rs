@@ -6,7 +6,7 @@ mod world_model;
 use serde::{Deserialize, Serialize};
 use tuning::{Inputs, Problem, Recipe, RecipeSpace};
 
-pub use simple::{InitialData, SimpleSettings};
+pub use simple::{InitialData, PolicyKind, SimpleSettings};
 pub use world_model::{Draws, LearningRateDecay, Order, Output, Precision, WorldModelSettings};
 
 /// What the learners of a repetition are started with.

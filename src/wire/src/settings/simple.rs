@@ -18,6 +18,8 @@ pub struct SimpleSettings {
     pub simulated_epochs: u32,
     /// Trajectories of a simulated epoch (B).
     pub simulated_trajectories: u32,
+    /// The kind of policy.
+    pub policy: PolicyKind,
     /// Whether each epoch's policy is learned from scratch, or goes on from the one before.
     pub fresh_policy: bool,
     /// Whether the policy first learns from the real trajectories, as the original code does.
@@ -28,6 +30,19 @@ pub struct SimpleSettings {
     pub ppo: PpoSettings,
     /// What the world model begins with.
     pub initial_data: InitialData,
+}
+
+/// Kind of a policy that is learned in simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PolicyKind {
+    /// That reads a vector for each observation; its sizes are those of `ppo`.
+    Continuous,
+    /// That reads the symbols of the world model, whose architecture it has.
+    Symbols {
+        /// Whether a fresh one starts from the weights of the world model.
+        from_world_model: bool,
+    },
 }
 
 /// Trajectories of earlier experiments.
@@ -52,6 +67,7 @@ impl SimpleSettings {
                 trajectories_per_epoch: 128,
                 simulated_epochs: 50,
                 simulated_trajectories: 128,
+                policy: PolicyKind::Symbols { from_world_model: true },
                 fresh_policy: false,
                 real_epoch: true,
                 world_model: WorldModelSettings::talk(),
@@ -64,6 +80,7 @@ impl SimpleSettings {
                 trajectories_per_epoch: 64,
                 simulated_epochs: 50,
                 simulated_trajectories: 128,
+                policy: PolicyKind::Continuous,
                 fresh_policy: true,
                 real_epoch: false,
                 world_model: WorldModelSettings::ours(),

@@ -45,6 +45,9 @@ macro_rules! output {
 #[x_kube(validation = Rule::new(concat!("!has(self.worldModel) || ", d_model!(), " % ", heads!(), " == 0"))
     .message(Message::Expression(concat!("'heads is %s: expected a divisor of dModel, which is %s'.format([", heads!(), ", ", d_model!(), "])").into()))
     .field_path(".worldModel.heads"))]
+#[x_kube(validation = Rule::new(concat!("!has(self.pessimism) || self.pessimism <= 0.0 || ", output!(), " != 'Symbols'"))
+    .message("pessimism is set: expected none with a world model in Symbols, which draws one by one and expects nothing")
+    .field_path(".pessimism"))]
 #[x_kube(validation = Rule::new(concat!(policy!(), " != 'Symbols' || ", output!(), " == 'Symbols'"))
     .message(Message::Expression(concat!("'policy is Symbols: expected a world model with output Symbols, which is %s'.format([", output!(), "])").into()))
     .field_path(".policy"))]
@@ -71,6 +74,16 @@ pub struct SimpleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub simulated_trajectories: Option<u32>,
+    /// What is taken from a simulated reward, times the standard deviation over the world model's members of what they
+    /// expected of the objective, relative to its range. Default: 0. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub pessimism: Option<f64>,
+    /// Env steps of a simulated trajectory that begins at any env step of a real one, and whose end the policy's value
+    /// judges; 0 goes from the first to the last. Default: 0. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub branch_env_steps: Option<u32>,
     /// What the policy reads: a vector for each observation (`Continuous`, of the sizes of `ppo`), or the symbols of the
     /// world model, with its architecture (`Symbols`). Default: Continuous, Symbols. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,15 @@ pub(crate) struct Batch {
     pub episodes: Vec<Episode>,
 }
 
+/// Which part of trajectories is learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The first observation at which something may have been decided.
+    pub from: u32,
+    /// The last observation: T, or before it, where what is yet to come is for the value to say.
+    pub until: u32,
+}
+
 /// The part of a trajectory that advantages are computed from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Episode {
@@ -34,8 +43,11 @@ pub(crate) struct Episode {
     pub rewards: Vec<f64>,
     /// Whether a policy decided there; as long as `rewards`.
     pub decided: Vec<bool>,
-    /// How it ended: diverged (terminated), or at T (truncated by budget, which the objective means).
+    /// How it ended: diverged (terminated), or at T (truncated by budget, which the objective means), or at the end of a
+    /// span before it.
     pub diverged: bool,
+    /// Whether something is yet to come.
+    pub goes_on: bool,
 }
 
 impl Batch {
@@ -44,6 +56,7 @@ impl Batch {
         problem: &Problem,
         reading: Reading,
         trajectories: &[Trajectory],
+        span: Span,
         device: Device,
     ) -> Result<Self, LearnError> {
         let (t, c) = (problem.env_steps as usize, problem.hyperparameters.len());
@@ -55,16 +68,18 @@ impl Batch {
                 Some(Outcome::Diverged) => true,
                 Some(Outcome::Lost) | None => continue,
             };
-            check(problem, trajectory, diverged)?;
+            check(problem, trajectory, diverged, span.until)?;
             if trajectory.steps.is_empty() {
                 continue; // It diverged before anything was observed or done.
             }
             let outcome = if diverged { Outcome::Diverged } else { Outcome::Completed };
             let rewards = problem.rewards(&trajectory.steps, outcome);
-            let steps = &trajectory.steps[..rewards.len()];
-            let decided = steps.iter().map(by_policy).collect();
-            rows.push(problem, reading, steps);
-            episodes.push(Episode { index: trajectory.key.index, rewards, decided, diverged });
+            let decided = trajectory.steps[..rewards.len()].iter().map(by_policy).collect();
+            let goes_on = !diverged && span.until < problem.env_steps;
+            // What a value is asked for after the last reward is read too.
+            rows.push(problem, reading, &trajectory.steps[..rewards.len() + usize::from(goes_on)]);
+            rows.reward(t, span.from as usize..rewards.len());
+            episodes.push(Episode { index: trajectory.key.index, rewards, decided, diverged, goes_on });
         }
         Ok(rows.into_batch([t, reading.width(problem), c], episodes, device))
     }
@@ -93,13 +108,12 @@ struct Rows {
 impl Rows {
     fn push(&mut self, problem: &Problem, reading: Reading, steps: &[Step]) {
         let (t, c) = (problem.env_steps as usize, problem.hyperparameters.len());
-        let (before, padding) = (self.rewarded.len(), t - steps.len());
+        let (before, padding) = (self.decided.len(), t - steps.len());
         let mut reader = reading.start(problem);
         let mut taken = Vec::new();
         for step in steps {
             self.observations.extend(reader.read(&taken, &step.metrics, &step.hyperparameters));
             taken = step.decision.as_ref().map_or_else(|| problem.keep_all(), |decision| decision.actions.clone());
-            self.rewarded.push(1.0);
             self.decided.push(if by_policy(step) { 1.0 } else { 0.0 });
             match &step.decision {
                 Some(decision) if by_policy(step) => {
@@ -115,8 +129,12 @@ impl Rows {
         self.observations.extend(std::iter::repeat_n(0.0, padding * reading.width(problem)));
         self.actions.extend(std::iter::repeat_n(0, padding * c));
         self.acted.extend(std::iter::repeat_n(0.0, padding * c));
-        self.rewarded.resize(before + t, 0.0);
         self.decided.resize(before + t, 0.0);
+    }
+
+    /// Says at which of T env steps of the next trajectory there is a reward that counts.
+    fn reward(&mut self, t: usize, counted: std::ops::Range<usize>) {
+        self.rewarded.extend((0..t).map(|step| f32::from(u8::from(counted.contains(&step)))));
     }
 
     fn into_batch(self, [t, r, c]: [usize; 3], episodes: Vec<Episode>, device: Device) -> Batch {
@@ -134,8 +152,9 @@ impl Rows {
 }
 
 /// Refuses whatever would not fit a tensor or bring a NaN into one.
-pub(crate) fn check(problem: &Problem, trajectory: &Trajectory, diverged: bool) -> Result<(), LearnError> {
-    let t = problem.env_steps as usize;
+/// One that did not diverge ends at observation `until`.
+pub(crate) fn check(problem: &Problem, trajectory: &Trajectory, diverged: bool, until: u32) -> Result<(), LearnError> {
+    let t = until as usize;
     let refuse = |step, field, got: String, expected: String| {
         Err(LearnError::Trajectory { key: trajectory.key, step, field, got, expected })
     };

@@ -5,7 +5,7 @@ use tuning::{
     Decision, Draw, Outcome, Problem, Random, Reader, Reading, Steering, Step, Trajectory, TrajectoryKey, sample,
 };
 
-use crate::nets::{Past, PolicyNetwork, to_vec};
+use crate::nets::{Outputs, Past, PolicyNetwork, to_vec};
 
 /// Many trainings side by side, for one problem.
 pub trait Env {
@@ -29,6 +29,17 @@ pub struct Order {
 /// Keeps draws of actions apart from whatever else the seed of a training is used for.
 const ACTIONS: u64 = 0x0ac7;
 
+/// A part of trainings that were recorded up to its beginning: branches (Janner et al. 2019, MBPO).
+#[derive(Clone, Debug)]
+pub struct Branch<'a> {
+    /// What was recorded, for each draw: more than `from` observations.
+    pub prefixes: Vec<&'a Trajectory>,
+    /// Observation at which the policy takes over; the environment begins there.
+    pub from: u32,
+    /// The last observation.
+    pub until: u32,
+}
+
 /// Gathers one trajectory for each draw, all of them steered by `policy`, whose actions are sampled.
 ///
 /// Actions depend on the draw's seed and the observations, not on what else is in the batch. Keys are those of the first
@@ -41,12 +52,32 @@ pub fn rollout(
     draws: &[Draw],
     epoch: u32,
 ) -> Vec<Trajectory> {
+    rollout_branch(policy, problem, env, draws, epoch, None)
+}
+
+/// The same for a branch: what was recorded stands at the beginning of each trajectory, with decisions that no policy had a
+/// say in, and it ends at the branch's last observation.
+pub fn rollout_branch(
+    policy: &PolicyNetwork,
+    problem: &Problem,
+    env: &mut impl Env,
+    draws: &[Draw],
+    epoch: u32,
+    branch: Option<&Branch<'_>>,
+) -> Vec<Trajectory> {
     let mut runs: Vec<Run> = draws.iter().map(|draw| Run::new(problem, policy.reading(), draw)).collect();
     let all: Vec<usize> = (0..runs.len()).collect();
-    let first = env.reset(draws).into_iter().map(Some).collect();
-    observe(&mut runs, &all, first, 0);
     let mut past = policy.past();
-    for step in 0..problem.env_steps {
+    let [from, until] = branch.map_or([0, problem.env_steps], |branch| [branch.from, branch.until]);
+    for step in 0..from {
+        for (run, prefix) in runs.iter_mut().zip(branch.into_iter().flat_map(|branch| &branch.prefixes)) {
+            run.replay(problem, &prefix.steps[step as usize]);
+        }
+        let _ = ask(policy, &runs, &mut past);
+    }
+    let first = env.reset(draws).into_iter().map(Some).collect();
+    observe(&mut runs, &all, first, from);
+    for step in from..until {
         let running: Vec<usize> = all.iter().copied().filter(|place| !runs[*place].diverged).collect();
         let orders = decide(policy, problem, &mut runs, &running, step, &mut past);
         observe(&mut runs, &running, env.step(&running, &orders), step + 1);
@@ -78,6 +109,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Goes through a recorded step.
+    fn replay(&mut self, problem: &Problem, step: &Step) {
+        self.read(&step.metrics, &step.hyperparameters);
+        let actions = step.decision.as_ref().map_or_else(|| problem.keep_all(), |decision| decision.actions.clone());
+        self.steering.act(step.step, &actions);
+        let (log_probabilities, value, keep) = (Vec::new(), None, None);
+        let decision = Decision { actions, log_probabilities, value, policy_version: 0, keep };
+        self.steps.push(Step { decision: Some(decision), ..step.clone() });
+    }
+
+    /// What the policy reads of the next observation.
+    fn read(&mut self, metrics: &[f64], hyperparameters: &[f64]) {
+        let before = self.steps.last().and_then(|step| step.decision.as_ref()).map(|decision| &decision.actions[..]);
+        self.read = self.reader.read(before.unwrap_or_default(), metrics, hyperparameters);
+    }
+
     fn into_trajectory(self, draw: &Draw, epoch: u32, index: u32) -> Trajectory {
         Trajectory {
             key: TrajectoryKey { repetition: 0, epoch, index, attempt: 0 },
@@ -99,8 +146,7 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
             continue;
         };
         let values = run.steering.values();
-        let before = run.steps.last().and_then(|step| step.decision.as_ref()).map(|decision| &decision.actions[..]);
-        run.read = run.reader.read(before.unwrap_or_default(), &metrics, &values);
+        run.read(&metrics, &values);
         run.steps.push(Step {
             step,
             metrics,
@@ -110,6 +156,13 @@ fn observe(runs: &mut [Run], running: &[usize], metrics: Vec<Option<Vec<f64>>>, 
             elapsed_seconds: 0.0,
         });
     }
+}
+
+/// What the policy says at the last observation of all trainings, which it adds to its past.
+fn ask(policy: &PolicyNetwork, runs: &[Run], past: &mut Past) -> Outputs {
+    let read: Vec<f32> = runs.iter().flat_map(|run| run.read.iter().copied()).collect();
+    let read = Tensor::from_slice(&read).view([runs.len() as i64, 1, -1]).to_device(policy.device()); // (B, 1, R)
+    no_grad(|| policy.step(&read, past))
 }
 
 /// Draws the actions of observation `step` and puts them in force; gives what those `running` are told. Trainings that are
@@ -122,9 +175,7 @@ fn decide(
     step: u32,
     past: &mut Past,
 ) -> Vec<Order> {
-    let read: Vec<f32> = runs.iter().flat_map(|run| run.read.iter().copied()).collect();
-    let read = Tensor::from_slice(&read).view([runs.len() as i64, 1, -1]).to_device(policy.device()); // (B, 1, R)
-    let outputs = no_grad(|| policy.step(&read, past));
+    let outputs = ask(policy, runs, past);
     let (log_probabilities, values) = (to_vec(&outputs.log_probabilities), to_vec(&outputs.values)); // (B, C, A), (B)
     let (c, a) = (problem.hyperparameters.len(), problem.multipliers.len());
     let decide = |place: &usize| {

@@ -17,7 +17,7 @@ mod simple;
 mod world;
 
 pub use checkpoint::CheckpointError;
-pub use env::{Env, Order, rollout};
+pub use env::{Branch, Env, Order, rollout, rollout_branch};
 pub use error::LearnError;
 pub use forecasting::{Forecasting, RATES as FORECASTING_RATES, forecasting};
 pub use ppo::{Figures, Ppo};

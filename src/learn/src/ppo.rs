@@ -23,7 +23,7 @@ use wire::settings::{Advantages, PpoSettings};
 
 use crate::LearnError;
 use crate::adam::Adam;
-use crate::batch::{Batch, Episode};
+use crate::batch::{Batch, Episode, Span};
 use crate::nets::{ContinuousPolicy, PolicyNetwork, SymbolsPolicy, Weights, to_vec};
 
 /// Added to the standard deviation that advantages are divided by, in units of reward.
@@ -130,7 +130,23 @@ impl Ppo {
     /// If there is nothing to learn from, a trajectory does not fit the problem, or a number stops being finite. The
     /// learner is then as it was before.
     pub fn learn(&mut self, epoch: u32, trajectories: &[Trajectory]) -> Result<Figures, LearnError> {
-        let batch = Batch::new(&self.problem, self.policy.reading(), trajectories, self.policy.device())?;
+        self.learn_part(epoch, trajectories, Span { from: 0, until: self.problem.env_steps }, &[])
+    }
+
+    /// The same from a part of each trajectory only, which ends there, or with `penalties` taken from the rewards of that
+    /// part, for each trajectory in order (none where there are none at all).
+    pub(crate) fn learn_part(
+        &mut self,
+        epoch: u32,
+        trajectories: &[Trajectory],
+        span: Span,
+        penalties: &[Vec<f64>],
+    ) -> Result<Figures, LearnError> {
+        let mut batch = Batch::new(&self.problem, self.policy.reading(), trajectories, span, self.policy.device())?;
+        for (episode, penalties) in batch.episodes.iter_mut().zip(penalties) {
+            let rewards = episode.rewards.iter_mut().skip(span.from as usize);
+            rewards.zip(penalties).for_each(|(reward, penalty)| *reward -= penalty);
+        }
         if batch.decisions() == 0 {
             return Err(LearnError::NothingToLearnFrom { epoch });
         }
@@ -242,8 +258,11 @@ impl Targets {
         let t = values.size()[1] as usize;
         let (mut advantages, mut returns, mut errors) = (Vec::new(), Vec::<Vec<f64>>::new(), Vec::new());
         for (episode, values) in batch.episodes.iter().zip(to_vec(&values).chunks(t)) {
-            let values: Vec<f64> = values[..episode.rewards.len()].iter().map(|value| f64::from(*value)).collect();
-            let estimates = gae(&episode.rewards, &values, 0.0, settings.discount, settings.gae_lambda);
+            let mut values = values.iter().map(|value| f64::from(*value));
+            let before: Vec<f64> = values.by_ref().take(episode.rewards.len()).collect();
+            let after = values.next().filter(|_| episode.goes_on).unwrap_or(0.0);
+            let values = before;
+            let estimates = gae(&episode.rewards, &values, after, settings.discount, settings.gae_lambda);
             returns.push(estimates.iter().zip(&values).map(|(advantage, value)| advantage + value).collect());
             errors.extend(estimates.clone());
             advantages.push(estimates);

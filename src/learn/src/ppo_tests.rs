@@ -9,7 +9,7 @@ use super::*;
 use crate::{Env, Order, rollout};
 
 fn episode(index: u32, rewards: &[f64]) -> Episode {
-    Episode { index, rewards: rewards.to_vec(), decided: vec![true; rewards.len()], diverged: false }
+    Episode { index, rewards: rewards.to_vec(), decided: vec![true; rewards.len()], diverged: false, goes_on: false }
 }
 
 fn near(a: &[f64], b: &[f64]) -> bool {
@@ -186,7 +186,36 @@ fn losses(ppo: &Ppo, batch: &Batch) -> Losses {
 }
 
 fn batch(ppo: &Ppo, trajectories: &[Trajectory]) -> Batch {
-    Batch::new(&ppo.problem, ppo.policy.reading(), trajectories, Device::Cpu).unwrap()
+    Batch::new(
+        &ppo.problem,
+        ppo.policy.reading(),
+        trajectories,
+        Span { from: 0, until: ppo.problem.env_steps },
+        Device::Cpu,
+    )
+    .unwrap()
+}
+
+#[test]
+fn of_a_part_only_what_was_decided_in_it_counts_and_its_end_is_for_the_value_to_judge() {
+    let ppo = fresh();
+    let mut trajectories = gathered(&ppo, 16);
+    trajectories.retain(|t| t.outcome == Some(Outcome::Completed));
+    for trajectory in &mut trajectories {
+        trajectory.steps.truncate(5);
+        let decided = trajectory.steps.iter_mut().take(2).filter_map(|step| step.decision.as_mut());
+        decided.for_each(|decision| decision.log_probabilities.clear());
+    }
+    let span = Span { from: 2, until: 4 };
+    let batch = Batch::new(&ppo.problem, ppo.policy.reading(), &trajectories, span, Device::Cpu).unwrap();
+    assert_eq!(batch.decisions(), 2 * trajectories.len());
+    let first: Vec<f64> = to_vec(&batch.rewarded)[..6].iter().map(|x| f64::from(*x)).collect();
+    assert_eq!(first, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+    let targets = Targets::of(&ppo.settings, &ppo.policy, &batch);
+    let values = ppo.policy.forward(&batch.observations).values;
+    let expected = batch.episodes[0].rewards[3] + values.double_value(&[0, 4]);
+    assert!((targets.returns.double_value(&[0, 3]) - expected).abs() < 1e-6);
+    assert!((targets.returns.double_value(&[0, 4])).abs() < 1e-9, "nothing is said of what follows");
 }
 
 #[test]

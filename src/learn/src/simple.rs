@@ -9,14 +9,16 @@ use tuning::{Draw, Draws, Problem, Random, Stage, Trajectory};
 use wire::artifact::Symbols;
 use wire::settings::{Output, PolicyKind, SimpleSettings, WorldModelSettings};
 
+use crate::batch::Span;
 use crate::ppo::mean;
-use crate::{CheckpointError, Figures, LearnError, Ppo, Simulation, Trained, WorldModel, rollout};
+use crate::{Branch, CheckpointError, Figures, LearnError, Ppo, Simulation, Trained, WorldModel, rollout_branch};
 
 // Streams of the seed.
 const POLICY: u64 = 0;
 const WORLD_MODEL: u64 = 1;
 const SIMULATED: u64 = 2;
 const STARTS: u64 = 3;
+const BRANCHES: u64 = 4;
 
 /// A policy, and the world model that it learns in.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub struct Simple {
 pub struct Simulated {
     /// Of PPO in the last simulated epoch.
     pub figures: Figures,
-    /// Mean objective at the end of its trajectories.
+    /// Mean objective at the end of its trajectories, or of the branches that they are.
     pub objective: f64,
     /// Share of the numbers that the world model drew in it which lay outside their metric's range.
     pub clipped_share: f64,
@@ -104,18 +106,44 @@ impl Simple {
         {
             self.ppo.start_from(self.model.network());
         }
-        let mut simulation = Simulation::new(&self.model, &starts);
         let mut simulated = Simulated::default();
         for number in 1..=settings.simulated_epochs {
             tell(number);
-            let draws = self.draws(epoch, number, &starts);
-            let trajectories = rollout(self.ppo.policy(), &self.problem, &mut simulation, &draws, number);
-            let figures = self.ppo.learn(self.ppo.epochs_learned() + 1, &trajectories)?;
-            let ends = trajectories.iter().filter_map(|trajectory| self.problem.final_objective(trajectory));
-            let (objective, clipped_share) = (mean(ends.collect::<Vec<_>>().into_iter()), simulation.clipped_share());
-            simulated = Simulated { figures, objective, clipped_share };
+            simulated = self.simulated_epoch(epoch, number, &starts)?;
         }
         Ok(Some(simulated))
+    }
+
+    fn simulated_epoch(&mut self, epoch: u32, number: u32, starts: &[&Trajectory]) -> Result<Simulated, LearnError> {
+        let (settings, problem) = (&self.settings, &self.problem);
+        let span = self.span(epoch, number, starts);
+        let starts: Vec<&Trajectory> =
+            starts.iter().copied().filter(|start| start.steps.len() > span.from as usize).collect();
+        let draws = self.draws(epoch, number, &starts);
+        let prefixes = draws.iter().map(|draw| starts[draw.task.unwrap_or_default()]).collect();
+        let branch = Branch { prefixes, from: span.from, until: span.until };
+        let mut simulation = Simulation::new(&self.model, &starts).from(span.from);
+        if settings.pessimism > 0.0 {
+            simulation = simulation.by_all();
+        }
+        let policy = self.ppo.policy();
+        let trajectories = rollout_branch(policy, problem, &mut simulation, &draws, number, Some(&branch));
+        let scaled = |steps: &Vec<f64>| steps.iter().map(|x| settings.pessimism * x).collect();
+        let penalties: Vec<Vec<f64>> = simulation.disagreements().iter().map(scaled).collect();
+        let figures = self.ppo.learn_part(self.ppo.epochs_learned() + 1, &trajectories, span, &penalties)?;
+        let ends = trajectories.iter().filter_map(|trajectory| problem.final_objective(trajectory));
+        let (objective, clipped_share) = (mean(ends.collect::<Vec<_>>().into_iter()), simulation.clipped_share());
+        Ok(Simulated { figures, objective, clipped_share })
+    }
+
+    /// Which part of trainings a simulated epoch goes through: all of it, or a branch from an observation that a real one has.
+    fn span(&self, epoch: u32, number: u32, starts: &[&Trajectory]) -> Span {
+        let t = self.problem.env_steps;
+        let Some(length) = self.settings.branch.filter(|length| *length < t) else { return Span { from: 0, until: t } };
+        let mut random = Random::stream(self.seed, &[BRANCHES, epoch.into(), number.into()]);
+        let start = starts[random.below(starts.len())];
+        let from = random.below(start.steps.len().min(t as usize)) as u32;
+        Span { from, until: (from + length).min(t) }
     }
 
     /// What the trajectories of a simulated epoch start from. A group shares the real training whose first metrics it has.
@@ -151,6 +179,11 @@ impl Simple {
     /// Simulated epochs after each epoch.
     pub fn simulated_epochs(&self) -> u32 {
         self.settings.simulated_epochs
+    }
+
+    /// Whether simulated trainings begin anywhere within real ones.
+    pub fn branches(&self) -> bool {
+        self.settings.branch.is_some()
     }
 
     /// Whether the policy learns from real trajectories too.

@@ -30,6 +30,8 @@ pub(super) fn settings(spec: &SimpleSpec, initial: Option<&InitialDataSpec>, dis
         trajectories_per_epoch: spec.trajectories_per_epoch.unwrap_or(base.trajectories_per_epoch),
         simulated_epochs,
         simulated_trajectories,
+        pessimism: spec.pessimism.unwrap_or(base.pessimism),
+        branch: spec.branch_env_steps.map_or(base.branch, |length| Some(length).filter(|length| *length > 0)),
         policy: policy(spec, base.policy),
         fresh_policy: spec.fresh_policy.unwrap_or(base.fresh_policy),
         real_epoch: spec.real_epoch.unwrap_or(base.real_epoch),

@@ -107,8 +107,20 @@ impl Continuous {
         self.log_likelihood(&x, &examples.changes) * &examples.ended + divergence
     }
 
-    /// Draws changes for rows at positions x (N, 1, D).
+    /// What is known of each row before its next env step, as the next position; (N, 1, D).
+    fn read(&self, past: &mut Past, rows: &[Row]) -> Tensor {
+        let t = past.seen as usize;
+        let inputs =
+            rows.iter().flat_map(|row| input(&self.problem, &seen(&self.problem, &row.metrics), &row.coming, t));
+        let inputs = column(&inputs.collect::<Vec<_>>(), rows.len(), self.positions.device());
+        self.trunk.step(self.embed(&inputs) + self.positions.narrow(0, t as i64, 1), past)
+    }
+
+    /// Draws changes for rows at positions x (N, 1, D), and notes what was to be expected of the objective.
     fn draw(&self, x: &Tensor, rows: &mut [Row]) -> Vec<Vec<f64>> {
+        let objective = self.problem.objective_index();
+        let place = self.problem.forecast().position(|(place, _)| place == objective).expect("it is always forecast");
+        let metric = &self.problem.metrics[objective];
         let (m, mut drawn) = (self.metrics, vec![Vec::with_capacity(self.metrics); rows.len()]);
         let together = self.sequence.is_none();
         for group in 0..if together { 1 } else { m } {
@@ -123,6 +135,11 @@ impl Continuous {
             let width = numbers.len() / rows.len();
             for ((numbers, row), drawn) in numbers.chunks(width).zip(rows.iter_mut()).zip(&mut drawn) {
                 drawn.extend(self.density.sample(numbers, drawn_together, group, &mut row.random));
+                if (group..group + drawn_together).contains(&place) {
+                    let change = self.density.mean(numbers, drawn_together, group)[place - group];
+                    let next = metric.seen(row.metrics[objective]) + change / f64::from(STRETCH);
+                    row.expected = metric.raw(next.clamp(0.0, 1.0));
+                }
             }
         }
         drawn
@@ -158,12 +175,7 @@ impl Forecaster for Continuous {
     }
 
     fn step(&self, past: &mut Past, rows: &mut [Row]) {
-        let t = past.seen as usize;
-        let inputs =
-            rows.iter().flat_map(|row| input(&self.problem, &seen(&self.problem, &row.metrics), &row.coming, t));
-        let inputs = column(&inputs.collect::<Vec<_>>(), rows.len(), self.positions.device());
-        let x = self.embed(&inputs) + self.positions.narrow(0, t as i64, 1);
-        let x = self.trunk.step(x, past); // (N, 1, D)
+        let x = self.read(past, rows);
         let divergence = to_vec(&self.divergence.forward(&x).sigmoid());
         for (row, probability) in rows.iter_mut().zip(divergence) {
             row.over |= row.random.uniform() < f64::from(probability);
@@ -175,6 +187,14 @@ impl Forecaster for Continuous {
                 let next = metric.seen(row.metrics[place]) + change / f64::from(STRETCH);
                 row.put(place, metric.raw(next.clamp(0.0, 1.0)), !(0.0..=1.0).contains(&next));
             }
+        }
+    }
+
+    fn show(&self, past: &mut Past, rows: &mut [Row], next: &[&[f64]]) {
+        let _ = self.read(past, rows);
+        for (row, next) in rows.iter_mut().zip(next) {
+            row.hyperparameters.clone_from(&row.coming);
+            row.metrics.copy_from_slice(next);
         }
     }
 

@@ -56,6 +56,29 @@ impl Density {
         }
     }
 
+    /// Means of `m` values, those of the metrics from `first` on, where the network gave `numbers` (P).
+    pub fn mean(&self, numbers: &[f32], m: usize, first: usize) -> Vec<f64> {
+        let shares = |logits: &[f32]| log_softmax(logits).into_iter().map(|x| f64::from(x).exp()).collect::<Vec<_>>();
+        match self {
+            Self::Mixture(components) => {
+                let (logits, rest) = numbers.split_at(*components);
+                let weights = shares(logits);
+                let of = |n: usize| {
+                    let means = rest[n..].iter().step_by(m).take(*components);
+                    weights.iter().zip(means).map(|(weight, mean)| weight * f64::from(*mean)).sum()
+                };
+                (0..m).map(of).collect()
+            }
+            Self::Buckets(edges) => {
+                let of = |(numbers, edges): (&[f32], &Vec<f32>)| {
+                    let middles = edges.windows(2).map(|pair| f64::from(pair[0] + pair[1]) / 2.0);
+                    shares(numbers).into_iter().zip(middles).map(|(share, middle)| share * middle).sum()
+                };
+                numbers.chunks(numbers.len() / m).zip(&edges[first..]).map(of).collect()
+            }
+        }
+    }
+
     /// Draws `m` values, those of the metrics from `first` on, from the `numbers` (P) that a network gave.
     pub fn sample(&self, numbers: &[f32], m: usize, first: usize, random: &mut Random) -> Vec<f64> {
         match self {
@@ -150,4 +173,28 @@ pub(super) fn edges(mut values: Vec<f32>, buckets: usize) -> Vec<f32> {
     let last = edges[buckets - 1] + LEAST_BUCKET;
     edges.push((high + room).max(last));
     edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_is_that_of_many_draws() {
+        let mut numbers = vec![0.3, -0.4, 0.8, -0.5, 0.1, 0.6, -2.0, -2.5, -3.0, -2.2];
+        let mixture = Density::Mixture(2);
+        let buckets = Density::Buckets(vec![vec![-1.0, -0.2, 0.1, 0.4, 2.0]; 2]);
+        for (density, p) in [(mixture, 10), (buckets, 8)] {
+            numbers.truncate(p);
+            let mut random = Random::stream(1, &[]);
+            let mut sums = [0.0; 2];
+            for _ in 0..40_000 {
+                let drawn = density.sample(&numbers, 2, 0, &mut random);
+                sums.iter_mut().zip(drawn).for_each(|(sum, x)| *sum += x / 40_000.0);
+            }
+            for (mean, sum) in density.mean(&numbers, 2, 0).iter().zip(sums) {
+                assert!((mean - sum).abs() < 0.02, "{density:?}: {mean} and {sum}");
+            }
+        }
+    }
 }

@@ -65,7 +65,7 @@ impl Examples {
                 Some(Outcome::Diverged) => true,
                 Some(Outcome::Lost) | None => continue,
             };
-            check(problem, trajectory, diverged)?;
+            check(problem, trajectory, diverged, problem.env_steps)?;
             rows.push(problem, trajectory, diverged);
             if let Some(code) = code {
                 rows.write(problem, code, trajectory);

@@ -37,6 +37,9 @@ pub(super) trait Forecaster: Debug + Send {
     /// Forecasts one env step of N trainings, given by what is known of them; puts the forecasts there.
     fn step(&self, past: &mut Past, rows: &mut [Row]);
 
+    /// The same, where what came is known: puts the metrics `next` of each row there, in the problem's order.
+    fn show(&self, past: &mut Past, rows: &mut [Row], next: &[&[f64]]);
+
     /// What belongs to the forecaster beside its weights: what [`Forecaster::prepare`] made.
     fn fixed(&self) -> Vec<Vec<f32>>;
 
@@ -57,6 +60,8 @@ pub(super) struct Row {
     pub random: Random,
     /// The last symbol drawn, which the network has not read yet.
     pub unread: Option<i64>,
+    /// Mean of the forecast of the objective, raw; of forecasts in symbols, which have none, the value drawn.
+    pub expected: f64,
     /// Whether it has diverged.
     pub over: bool,
     /// Numbers drawn, and those of them that lay outside their metric's range.
@@ -69,7 +74,8 @@ impl Row {
     pub fn new(problem: &Problem, metrics: Vec<f64>, hyperparameters: Vec<f64>, random: Random) -> Self {
         let (actions, coming) = (problem.keep_all(), hyperparameters.clone());
         let (unread, over, drawn, outside) = (None, false, 0, 0);
-        Self { metrics, hyperparameters, actions, coming, random, unread, over, drawn, outside }
+        let expected = metrics[problem.objective_index()];
+        Self { metrics, hyperparameters, actions, coming, random, unread, expected, over, drawn, outside }
     }
 
     /// Puts a drawn value of a metric, kept within its range, which it had left if it was `outside`.

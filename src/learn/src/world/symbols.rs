@@ -135,6 +135,14 @@ impl Symbols {
         last.into_iter().chain(told).chain(row.actions.iter().map(|action| *action as i64)).collect()
     }
 
+    /// The symbols that all rows have to tell, (N, L), with the start before the very first.
+    fn told(&self, past: &Past, rows: &[Row]) -> Tensor {
+        let (n, is_first) = (rows.len() as i64, past.seen == 0);
+        let known: Vec<i64> = rows.iter().flat_map(|row| self.known(row, is_first, row.unread)).collect();
+        let known = Tensor::from_slice(&known).view([n, -1]).to_device(self.significance.device());
+        if is_first { Tensor::cat(&[self.embedding.start(n), known], 1) } else { known }
+    }
+
     /// Puts what the drawn symbols say into the row.
     fn read(&self, row: &mut Row, symbols: &[i64]) {
         let p = usize::from(self.code.symbols);
@@ -153,6 +161,7 @@ impl Symbols {
             let slack = 1e-9 * metric.span();
             row.put(place, value.clamp(low, high), !(low - slack..=high + slack).contains(&value));
         }
+        row.expected = row.metrics[self.problem.objective_index()];
         row.hyperparameters = match self.draws {
             Draws::Metrics => row.coming.clone(),
             Draws::Observations => self.problem.hyperparameters.iter().zip(numbers).map(|(h, x)| h.unseen(x)).collect(),
@@ -190,14 +199,25 @@ impl Forecaster for Symbols {
         self.trunk.past(1 + steps + self.code.observation(&self.problem))
     }
 
+    fn show(&self, past: &mut Past, rows: &mut [Row], next: &[&[f64]]) {
+        let g = self.significance.size()[0] as usize;
+        let mut drawn = Vec::new();
+        let told = self.told(past, rows);
+        for (row, next) in rows.iter_mut().zip(next) {
+            row.metrics.copy_from_slice(next);
+            row.hyperparameters.clone_from(&row.coming);
+            let symbols = self.code.write(&self.problem, &row.metrics, &row.hyperparameters);
+            row.unread = Some(i64::from(symbols[g - 1]));
+            drawn.extend(symbols[..g - 1].iter().map(|symbol| i64::from(*symbol)));
+        }
+        let drawn = Tensor::from_slice(&drawn).view([rows.len() as i64, -1]).to_device(told.device());
+        let read = Tensor::cat(&[told, drawn], 1);
+        let _ = self.trunk.step(self.embedding.forward(&read, past.seen), past);
+    }
+
     fn step(&self, past: &mut Past, rows: &mut [Row]) {
         let (n, device) = (rows.len() as i64, self.significance.device());
-        let is_first = past.seen == 0;
-        let known: Vec<i64> = rows.iter().flat_map(|row| self.known(row, is_first, row.unread)).collect();
-        let mut known = Tensor::from_slice(&known).view([n, -1]).to_device(device);
-        if is_first {
-            known = Tensor::cat(&[self.embedding.start(n), known], 1);
-        }
+        let known = self.told(past, rows);
         let g = self.significance.size()[0];
         let uniforms = rows.iter_mut().flat_map(|row| (0..g).map(|_| row.random.uniform() as f32).collect::<Vec<_>>());
         let uniforms = Tensor::from_slice(&uniforms.collect::<Vec<_>>()).view([n, g]).to_device(device);

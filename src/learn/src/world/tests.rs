@@ -186,6 +186,66 @@ fn initial_trajectories_are_drawn_as_often_as_they_are_told_to_be() {
 }
 
 #[test]
+fn a_simulation_that_leaves_a_real_training_later_knows_what_came_before() {
+    use crate::env::{Env, Order};
+    for output in outputs() {
+        let mut model = model(output.clone());
+        let known = trajectories(6);
+        model.forecaster.prepare(&rows(&model, &known));
+        // A fresh network says the same of everything.
+        let _ = no_grad(|| model.forecaster.weights().get("output.weight").g_mul_scalar_(100.0));
+        let whole: Vec<&Trajectory> = known.iter().filter(|t| t.steps.len() == 7).collect();
+        let draws: Vec<tuning::Draw> =
+            (0..4).map(|n| tuning::Draw { seed: n as u32, task: Some(n), initial: vec![0.1] }).collect();
+        let order = Order { actions: vec![2], hyperparameters: vec![0.2] };
+        let next = |starts: &[&Trajectory]| {
+            let mut simulation = Simulation::new(&model, starts).from(4);
+            let first = simulation.reset(&draws);
+            let next = simulation.step(&[0, 1, 2, 3], &vec![order.clone(); 4]);
+            (first, next.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>())
+        };
+        let (first, then) = next(&whole);
+        for (training, metrics) in first.iter().enumerate() {
+            let recorded = &whole[training].steps[4].metrics;
+            assert_eq!([metrics[0], metrics[2]], [recorded[0], recorded[2]], "{output:?}");
+        }
+        let mut other: Vec<Trajectory> = whole.iter().map(|t| (*t).clone()).collect();
+        other.iter_mut().for_each(|t| t.steps[2].metrics = vec![0.5; 3]);
+        let (same, otherwise) = next(&other.iter().collect::<Vec<_>>());
+        assert_eq!(first, same);
+        assert_ne!(then, otherwise, "what came before matters: {output:?}");
+    }
+}
+
+#[test]
+fn where_all_members_forecast_the_one_that_draws_does_as_if_alone_and_they_disagree() {
+    use crate::env::{Env, Order};
+    let model = model(outputs().remove(0));
+    let known = trajectories(2);
+    let starts: Vec<&Trajectory> = known.iter().collect();
+    let draws: Vec<tuning::Draw> =
+        (0..5).map(|seed| tuning::Draw { seed, task: Some(0), initial: vec![0.1] }).collect();
+    let run = |mut simulation: Simulation<'_>| {
+        simulation.reset(&draws);
+        let mut metrics = Vec::new();
+        for _ in 0..6 {
+            let orders = vec![Order { actions: vec![0], hyperparameters: vec![0.05] }; 5];
+            metrics.extend(simulation.step(&[0, 1, 2, 3, 4], &orders).into_iter().map(Option::unwrap_or_default));
+        }
+        (metrics, simulation.disagreements().to_vec())
+    };
+    let (alone, none) = run(Simulation::new(&model, &starts));
+    let (together, disagreements) = run(Simulation::new(&model, &starts).by_all());
+    assert!(none.is_empty());
+    for (a, b) in alone.iter().flatten().zip(together.iter().flatten()) {
+        assert!((a - b).abs() < 1e-4, "{a} and {b}");
+    }
+    assert_eq!(disagreements.len(), 5);
+    assert!(disagreements.iter().all(|steps| steps.len() == 6 && steps.iter().all(|x| (0.0..0.5).contains(x))));
+    assert!(disagreements.iter().flatten().any(|x| *x > 1e-6));
+}
+
+#[test]
 fn what_is_held_out_stays_so_and_is_never_nothing() {
     let model = model(outputs().remove(0));
     let few = trajectories(3);

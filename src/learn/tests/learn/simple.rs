@@ -82,6 +82,27 @@ fn a_policy_over_symbols_starts_from_the_world_models_weights_if_it_is_told_to()
 }
 
 #[test]
+fn where_members_disagree_a_pessimist_is_rewarded_less_and_branches_are_learned_from() {
+    let base = settings(1e-3);
+    // No optimizer step, so that both act alike.
+    let with = |pessimism, branch| SimpleSettings {
+        pessimism,
+        branch,
+        simulated_epochs: 1,
+        ppo: PpoSettings { optimizer_steps: 0, ..base.ppo.clone() },
+        ..base.clone()
+    };
+    let simulated = |settings: &SimpleSettings| learn(settings, &curves(16)).unwrap().1.unwrap();
+    let (plain, pessimist) = (simulated(&with(0.0, None)), simulated(&with(10.0, None)));
+    assert!((plain.objective - pessimist.objective).abs() < 1e-3, "{plain:?} and {pessimist:?}");
+    assert!(pessimist.figures.mean_return < plain.figures.mean_return - 1e-3, "{plain:?} and {pessimist:?}");
+    let branched = simulated(&with(0.0, Some(3)));
+    assert!(branched.figures.decisions <= 3 * 16 && branched.figures.decisions > 0, "{branched:?}");
+    let whole = SimpleSettings { simulated_epochs: 8, ..SimpleSettings { branch: Some(5), ..base.clone() } };
+    assert!(simulated(&whole).objective.is_finite());
+}
+
+#[test]
 fn a_world_model_whose_numbers_run_away_is_not_trained_and_stays_as_it_was() {
     let mut model = Simple::world_model(quadratic_problem(20), &settings(TOO_FAST), 1, Device::Cpu).unwrap();
     let before = model.weights();

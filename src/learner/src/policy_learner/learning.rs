@@ -49,8 +49,10 @@ impl Learner {
             return Ok(Vec::new());
         }
         let mut known = runtime.block_on(crate::initial_data(&self.config))?;
-        // Simulated trainings begin as real ones did: more than that is for the world model.
-        known.iter_mut().for_each(|trajectory| trajectory.steps.truncate(1));
+        if !strategy.branches() {
+            // Simulated trainings begin as real ones did: more than that is for the world model.
+            known.iter_mut().for_each(|trajectory| trajectory.steps.truncate(1));
+        }
         let learned = policy_epochs(&self.progress().learned);
         for epoch in 1..=learned {
             known.extend(runtime.block_on(self.dataset.read_epoch(epoch))?.trajectories);

@@ -125,6 +125,11 @@ impl Strategy {
         matches!(self, Self::Simple(_))
     }
 
+    /// Whether simulated trainings begin anywhere within real ones.
+    pub fn branches(&self) -> bool {
+        matches!(self, Self::Simple(simple) if simple.branches())
+    }
+
     /// Whether epochs change anything; if not, one policy is published and stays.
     pub fn learns(&self) -> bool {
         !matches!(self, Self::Still(..))

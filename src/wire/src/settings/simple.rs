@@ -18,6 +18,12 @@ pub struct SimpleSettings {
     pub simulated_epochs: u32,
     /// Trajectories of a simulated epoch (B).
     pub simulated_trajectories: u32,
+    /// What is taken from a simulated reward, times the standard deviation over the world model's members of what they
+    /// expected of the objective, relative to its range.
+    pub pessimism: f64,
+    /// Env steps of a simulated trajectory that begins at any env step of a real one (Janner et al. 2019); none goes from the
+    /// first to the last.
+    pub branch: Option<u32>,
     /// The kind of policy.
     pub policy: PolicyKind,
     /// Whether each epoch's policy is learned from scratch, or goes on from the one before.
@@ -67,6 +73,8 @@ impl SimpleSettings {
                 trajectories_per_epoch: 128,
                 simulated_epochs: 50,
                 simulated_trajectories: 128,
+                pessimism: 0.0,
+                branch: None,
                 policy: PolicyKind::Symbols { from_world_model: true },
                 fresh_policy: false,
                 real_epoch: true,
@@ -80,6 +88,8 @@ impl SimpleSettings {
                 trajectories_per_epoch: 64,
                 simulated_epochs: 50,
                 simulated_trajectories: 128,
+                pessimism: 0.0,
+                branch: None,
                 policy: PolicyKind::Continuous,
                 fresh_policy: true,
                 real_epoch: false,

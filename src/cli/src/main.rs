@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod experiment;
 mod failure;
+mod forecast;
 mod output;
 mod picture;
 mod policy;
@@ -48,6 +49,7 @@ enum Command {
     /// within repetitions), interquartile mean. The last column is the probability that a training ends better than its
     /// pair in the first run, where a pair has the same seed; each repetition meets each of the first run's.
     Compare(compare::Arguments),
+    Forecast(forecast::Arguments),
     /// Take policies out of runs, and look at them
     #[command(subcommand)]
     Policy(policy::Command),
@@ -75,6 +77,7 @@ impl Command {
             }
             Self::Report(arguments) => arguments.run(),
             Self::Compare(arguments) => arguments.run(),
+            Self::Forecast(arguments) => arguments.run(),
             Self::Policy(command) => command.run(),
             Self::Completions(arguments) => arguments.run(),
         }

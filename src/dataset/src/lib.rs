@@ -18,6 +18,7 @@ mod location;
 mod record;
 mod seal;
 mod spool;
+mod table;
 
 pub use dataset::{Committed, Dataset, Epoch};
 pub use error::{DatasetError, Fault};
@@ -28,3 +29,4 @@ pub use journal::{Journal, JournalError};
 pub use location::LocationError;
 pub use record::{Order, Record, RecordError, Steps};
 pub use spool::{Spool, SpoolError};
+pub use table::{Table, TableError};

@@ -22,4 +22,4 @@ pub use error::LearnError;
 pub use forecasting::{Forecasting, RATES as FORECASTING_RATES, forecasting};
 pub use ppo::{Figures, Ppo};
 pub use simple::{Simple, Simulated};
-pub use world::{Fit, Known, Moment, Simulation, Trained, WorldModel};
+pub use world::{Fit, Known, Moment, Simulation, Trained, WorldModel, power_law};

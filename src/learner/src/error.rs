@@ -52,6 +52,12 @@ pub enum LearnerError {
         /// What differs.
         misfit: String,
     },
+    /// A table of curves can't be read.
+    #[error("table")]
+    Table(#[from] dataset::TableError),
+    /// A table of curves can't be understood.
+    #[error("curves")]
+    Curves(#[from] crate::CurveError),
     /// A fault of ours, or libtorch ran out of memory.
     #[error("learning broke off: {0}")]
     Panic(String),

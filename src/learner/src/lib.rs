@@ -6,12 +6,15 @@
 //! Start reading at [`Learner`]; [`policy_learner::service`] is its network face, [`Strategy`] hides the algorithms. Then
 //! [`WorldModelLearner`].
 
+mod curves;
 mod error;
 mod folder;
+pub mod forecast;
 mod metrics;
 pub mod policy_learner;
 pub mod world_model_learner;
 
+pub use curves::{CurveArgs, CurveError};
 pub use error::{LearnerError, sentence};
 pub use policy_learner::{Learned, LearnedEpoch, Learner, Lesson, Published, Storage, Strategy};
 pub use world_model_learner::WorldModelLearner;

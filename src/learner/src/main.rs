@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use clap::{Parser, Subcommand};
+use learner::forecast::{self, DataArgs, RecordedArgs};
 use learner::{Learner, LearnerError, Storage, Strategy, WorldModelLearner};
 use learner::{policy_learner, world_model_learner};
 use tch::Device;
@@ -39,6 +40,10 @@ enum Role {
         #[arg(long, env = "TRAINPILOT_POLICY_LEARNER")]
         policy_learner: String,
     },
+    /// Forecasts one training of a run, as JSON
+    Forecast(RecordedArgs),
+    /// Trains on a part of recorded curves and forecasts the rest, as JSON
+    ForecastCurves(DataArgs),
 }
 
 #[derive(clap::Args)]
@@ -68,9 +73,13 @@ struct Args {
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    // One thread for short work too: more of them would wait for one another in every small product.
+    tch::set_num_threads(1);
     let run = match Program::parse().role {
         Role::Policy(args) => policy(&args),
         Role::WorldModel { args, policy_learner } => world_model(&args, &policy_learner),
+        Role::Forecast(args) => print(forecast::recorded(&args)),
+        Role::ForecastCurves(args) => print(forecast::of_curves(&args, &mut |text| eprintln!("{text}"))),
     };
     match run {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,6 +88,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line of JSON on the standard output.
+fn print(result: Result<impl serde::Serialize, LearnerError>) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(&result?)?);
+    Ok(())
 }
 
 fn policy(args: &Args) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! What Prometheus sees of learners: gauges, made when it asks.
 
 use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
-use wire::learner::ForecastScores;
+use wire::forecast::ForecastScores;
 
 /// Gauges of one page, all of whose names begin alike.
 pub(crate) struct Page {

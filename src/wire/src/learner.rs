@@ -124,49 +124,6 @@ pub struct EpochSummary {
     pub policy_version: u64,
 }
 
-/// How good a world model's forecasts are: trainings that it never saw are replayed from their first observation, each
-/// several times, under the values that they really had.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForecastScores {
-    /// Trainings replayed.
-    pub trajectories: usize,
-    /// Share of what was measured, over all metrics and env steps, that lies within the middle 80 % of the forecasts.
-    pub coverage: f64,
-    /// Kendall's rank correlation of the mean forecast objective at the end with the real one; none below two trainings.
-    pub rank_correlation: Option<f64>,
-    /// Mean forecast objective at the end, less the real one.
-    pub bias: f64,
-    /// Of each metric that is forecast.
-    pub metrics: Vec<MetricScores>,
-}
-
-/// Of one metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MetricScores {
-    /// Its name.
-    pub metric: String,
-    /// By how far the forecast reaches, ascending.
-    pub horizons: Vec<HorizonScores>,
-}
-
-/// Of forecasts so many env steps ahead; means over trainings, in the metric's unit and its square.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HorizonScores {
-    /// Env steps ahead.
-    pub env_steps: u32,
-    /// Continuous ranked probability score of the forecasts (Gneiting and Raftery 2007): 0 is perfect.
-    pub crps: f64,
-    /// The same of a forecast that nothing changes: its absolute error.
-    pub last_value_crps: f64,
-    /// Squared error of the mean forecast.
-    pub squared_error: f64,
-    /// The same of a forecast that nothing changes.
-    pub last_value_squared_error: f64,
-}
-
 /// Head of one policy in the stream of `GET /v1/policy`: version and length as big-endian u64, then the artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod artifact;
 pub mod client;
 pub mod exposition;
+pub mod forecast;
 pub mod http;
 pub mod learner;
 pub mod settings;

@@ -1,11 +1,12 @@
 //! The chapter on the world model: how good its forecasts are, and whether the policy lives on its mistakes.
 
 use plotters::style::RGBColor;
-use wire::learner::{ForecastScores, HorizonScores, MetricScores};
+use wire::forecast::{Disagreement, ForecastScores, HorizonScores, MetricScores};
 
 use super::page::section;
 use super::pictures::{HALF, THIRD, color};
-use crate::picture::{Axis, COLORS, GREY, Line, Mark, Picture, Scale};
+use crate::forecast::pictures::{calibration, disagreement, of_example};
+use crate::picture::{Axis, COLORS, GREY, INK, Line, Mark, Picture, Scale};
 use crate::results::figures::objectives;
 use crate::results::run::{Epoch, Repetition, Run};
 use crate::results::statistics::mean;
@@ -26,7 +27,7 @@ pub(super) fn chapter(run: &Run) -> anyhow::Result<String> {
         summary(&last)
     );
     let scores = section("World model", &text, &pictures, &legend)? + &table(&last);
-    Ok(scores + &gap(run)?)
+    Ok(scores + &curves(first)? + &trust(&last)? + &gap(run)?)
 }
 
 fn summary(last: &[&ForecastScores]) -> String {
@@ -36,11 +37,51 @@ fn summary(last: &[&ForecastScores]) -> String {
     };
     format!(
         "The middle 80 % of the forecasts hold {} of what was measured; the rank correlation of forecast and real objective \
-         at the end is {}, and the mean forecast is off by {}.",
+         at the end is {}, and the mean forecast is off by {}. With all of the past known, the negative log-likelihood of a \
+         change of a metric (or, of a world model in symbols, of a symbol) is {} nats.",
         of(&|scores| Some(scores.coverage)),
         of(&|scores| scores.rank_correlation),
-        of(&|scores| Some(scores.bias))
+        of(&|scores| Some(scores.bias)),
+        of(&|scores| scores.surprise)
     )
+}
+
+/// Real and simulated curves on the same axes.
+fn curves(scores: &ForecastScores) -> anyhow::Result<String> {
+    if scores.examples.is_empty() {
+        return Ok(String::new());
+    }
+    let pictures: Vec<Picture> = scores.examples.iter().map(|example| of_example(THIRD, example)).collect();
+    let legend = [
+        (INK, "measured".to_owned()),
+        (COLORS[0], "median of the forecasts, and their middle 80 %".to_owned()),
+        (GREY, "single forecasts".to_owned()),
+    ];
+    let text = "The objective of trainings that the world model of the first repetition was not trained on, and what it makes \
+                of them from their first observation. One alone, with all its metrics and from any env step on: \
+                <code>trainpilot forecast</code>.";
+    section("Real and simulated curves", text, &pictures, &legend)
+}
+
+/// Whether forecasts can be taken at their word, and whether members disagree where they err.
+fn trust(last: &[&ForecastScores]) -> anyhow::Result<String> {
+    if last[0].calibration.is_empty() {
+        return Ok(String::new());
+    }
+    let disagreements: Vec<&Disagreement> = last.iter().filter_map(|scores| scores.disagreement.as_ref()).collect();
+    let mut pictures = vec![calibration(HALF, last)];
+    let mut text = "Left: forecasts that can be taken at their word have their points on the diagonal.".to_owned();
+    if !disagreements.is_empty() {
+        pictures.push(disagreement(HALF, &disagreements));
+        let correlations: Vec<f64> = disagreements.iter().filter_map(|d| d.rank_correlation).collect();
+        text += &format!(
+            " Right: of each training and horizon, how far the ensemble's mean forecast of the objective is off, against the \
+             standard deviation of its members' (rank correlation {}): a policy is kept from mistakes only where members \
+             disagree on them.",
+            number_or_dash(mean(&correlations))
+        );
+    }
+    section("Trust in the forecasts", &text, &pictures, &[])
 }
 
 /// Which score is meant.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tuning::{Outcome, Problem, Trajectory};
-use wire::learner::ForecastScores;
+use wire::forecast::ForecastScores;
 
 use super::run::{Epoch, Repetition, Run};
 use super::statistics::{Estimate, Places, mean};

@@ -11,7 +11,8 @@ use dataset::{Dataset, Identity};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tuning::{Outcome, Problem, Trajectory};
-use wire::learner::{EpochSummary, ForecastScores};
+use wire::forecast::ForecastScores;
+use wire::learner::EpochSummary;
 use wire::settings::Algorithm;
 
 use crate::failure::BadInput;

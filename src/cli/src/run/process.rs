@@ -105,7 +105,7 @@ pub(super) fn own_folder() -> io::Result<PathBuf> {
 }
 
 /// Where `name` is found: as a path if it has a slash, else beside this program, else on PATH.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         let path = PathBuf::from(name);
         return path.is_file().then_some(path);

@@ -170,6 +170,13 @@ impl Forecaster for Continuous {
         mean_of_members(&-self.likelihood(examples, dropout), &happened, self.members)
     }
 
+    fn surprise(&self, examples: &Examples) -> Tensor {
+        let likelihood = self.log_likelihood(&self.forward(&examples.inputs, 0.0), &examples.changes);
+        // Examples hold changes stretched, whose density is as much lower.
+        let each = likelihood / self.metrics as f64 + f64::from(STRETCH).ln();
+        mean_of_members(&(-each * &examples.ended), &examples.ended, self.members)
+    }
+
     fn begin(&self) -> Past {
         self.trunk.past(self.problem.env_steps as usize)
     }

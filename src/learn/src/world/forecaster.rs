@@ -31,6 +31,10 @@ pub(super) trait Forecaster: Debug + Send {
     /// symbols may be weighted.
     fn losses(&self, examples: &Examples, dropout: f64) -> Tensor;
 
+    /// Negative log-likelihood of what each member's own examples measured, in nats for each symbol drawn or change of a
+    /// metric; (K). Divergences are left out.
+    fn surprise(&self, examples: &Examples) -> Tensor;
+
     /// Memory of trainings that have not begun.
     fn begin(&self) -> Past;
 

@@ -28,6 +28,7 @@ use wire::settings::{Output, Precision, WorldModelSettings};
 
 use crate::LearnError;
 use continuous::Continuous;
+pub use evaluation::power_law;
 use examples::Examples;
 use forecaster::Forecaster;
 pub use simulation::Simulation;
@@ -162,6 +163,11 @@ impl WorldModel {
             training.extend(rest.into_iter().map(|(_, trajectory)| trajectory));
         }
         (training, held_out)
+    }
+
+    /// Whether it was not trained on a trajectory, where `all` of its epoch are known.
+    pub fn holds_out(&self, trajectory: &Trajectory, all: &[Trajectory]) -> bool {
+        self.split(all).1.iter().any(|held_out| held_out.key == trajectory.key)
     }
 
     /// How its forecasters read trajectories, if it is in symbols.

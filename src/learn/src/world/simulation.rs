@@ -58,6 +58,11 @@ impl<'a> Simulation<'a> {
         Self { by_all: true, ..self }
     }
 
+    /// The member that a training is the work of.
+    pub(super) fn member(&self, place: usize) -> usize {
+        self.places[place] * self.model.members() / self.rows.len()
+    }
+
     /// Share of the forecast numbers that had left their metric's range and were clipped.
     pub fn clipped_share(&self) -> f64 {
         let rows = || self.places.iter().map(|row| &self.rows[*row]);

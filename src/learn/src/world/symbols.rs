@@ -194,6 +194,11 @@ impl Forecaster for Symbols {
         mean_of_members(&weighted.sum_dim_intlist([-1_i64].as_slice(), false, Kind::Float), &happened, self.members)
     }
 
+    fn surprise(&self, examples: &Examples) -> Tensor {
+        let each = self.entropies(examples, 0.0).mean_dim([-1_i64].as_slice(), false, Kind::Float); // (N, T)
+        mean_of_members(&(each * &examples.ended), &examples.ended, self.members)
+    }
+
     fn begin(&self) -> Past {
         let steps = self.problem.env_steps as usize * self.code.env_step(&self.problem);
         self.trunk.past(1 + steps + self.code.observation(&self.problem))

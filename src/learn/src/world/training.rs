@@ -113,7 +113,7 @@ pub(super) fn train(
         state.step += 1;
         if state.step.is_multiple_of(look) {
             let held_out_loss = (held_out.steps() > 0).then(|| {
-                let losses = measure(forecaster, held_out, members);
+                let losses = measure(held_out, members, &|rows| forecaster.losses(rows, 0.0));
                 state.best.look(state.step, forecaster, &losses);
                 mean(losses.into_iter())
             });
@@ -129,22 +129,22 @@ pub(super) fn train(
     Ok(Fit {
         trajectories: training.size() as f64,
         held_out: held_out.size() as f64,
-        loss: mean(measure(forecaster, training, members).into_iter()),
+        loss: mean(measure(training, members, &|rows| forecaster.losses(rows, 0.0)).into_iter()),
         held_out_loss: state.best.looked().then(|| mean(state.best.losses.iter().copied())),
         optimizer_steps: mean(state.best.steps.iter().map(|step| f64::from(*step))),
         outside: training.outside,
     })
 }
 
-/// Loss of each member on all `examples`, some at a time.
-fn measure(forecaster: &dyn Forecaster, examples: &Examples, members: usize) -> Vec<f64> {
+/// Mean over all env steps of `examples` of what `of` gives for each member's rows (K), some trajectories at a time.
+pub(super) fn measure(examples: &Examples, members: usize, of: &dyn Fn(&Examples) -> Tensor) -> Vec<f64> {
     let (mut sums, mut env_steps) = (vec![0.0; members], 0.0);
     let size = examples.size() as i64;
     for from in (0..size).step_by(AT_ONCE as usize) {
         let to = (from + AT_ONCE).min(size);
         let count = examples.rows(&(from..to).collect::<Vec<_>>()).steps() as f64;
         let rows: Vec<i64> = (0..members).flat_map(|_| from..to).collect();
-        let losses = to_vec(&no_grad(|| forecaster.losses(&examples.rows(&rows), 0.0)));
+        let losses = to_vec(&no_grad(|| of(&examples.rows(&rows))));
         sums.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += count * f64::from(loss));
         env_steps += count;
     }

@@ -1,7 +1,7 @@
 //! A world model as it is published: what its learner keeps after each epoch, and the policy learner takes over.
 
 use serde::{Deserialize, Serialize};
-use wire::learner::ForecastScores;
+use wire::forecast::ForecastScores;
 use wire::settings::WorldModelSettings;
 
 use super::{Fit, WorldModel};

@@ -20,7 +20,8 @@ use bytes::Bytes;
 use dataset::{Dataset, Record, Spool};
 use learn::Trained;
 use tokio::sync::watch;
-use wire::learner::{EpochOrder, EpochState, ForecastScores, LearnerPhase, LearnerState, Steps, Stored};
+use wire::forecast::ForecastScores;
+use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
 use wire::settings::LearnerConfig;
 use wire::world_model::Held;
 

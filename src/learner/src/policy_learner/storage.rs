@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wire::learner::{EpochSummary, ForecastScores};
+use wire::forecast::ForecastScores;
+use wire::learner::EpochSummary;
 
 use crate::LearnerError;
 use crate::folder::Folder;

@@ -8,7 +8,7 @@ use learn::{Ppo, Simple, Simulated, Trained};
 use tch::Device;
 use tuning::{Problem, Recipe, Trajectory};
 use wire::artifact::{self, Policy, Tensor};
-use wire::learner::ForecastScores;
+use wire::forecast::ForecastScores;
 use wire::settings::{Algorithm, LearnerConfig};
 
 use super::search::Search;

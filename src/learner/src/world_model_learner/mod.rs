@@ -19,7 +19,7 @@ use learn::{Known, Moment, Simple, Trained, WorldModel};
 use tch::Device;
 use tokio::runtime::Handle;
 use tuning::Trajectory;
-use wire::learner::ForecastScores;
+use wire::forecast::ForecastScores;
 use wire::settings::{Algorithm, LearnerConfig, SimpleSettings};
 use wire::tls::Identity;
 use wire::world_model::WorldModelState;

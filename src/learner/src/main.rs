@@ -75,13 +75,14 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
     // One thread for short work too: more of them would wait for one another in every small product.
     tch::set_num_threads(1);
-    let run = match Program::parse().role {
-        Role::Policy(args) => policy(&args),
-        Role::WorldModel { args, policy_learner } => world_model(&args, &policy_learner),
-        Role::Forecast(args) => print(forecast::recorded(&args)),
-        Role::ForecastCurves(args) => print(forecast::of_curves(&args, &mut |text| eprintln!("{text}"))),
-    };
-    match run {
+    let program = Program::parse();
+    let run = catch_unwind(|| match &program.role {
+        Role::Policy(args) => policy(args),
+        Role::WorldModel { args, policy_learner } => world_model(args, policy_learner),
+        Role::Forecast(args) => print(forecast::recorded(args)),
+        Role::ForecastCurves(args) => print(forecast::of_curves(args, &mut |text| eprintln!("{text}"))),
+    });
+    match run.unwrap_or_else(|panic| Err(LearnerError::Panic(said(&*panic)).into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -178,10 +179,11 @@ async fn serve(
     std::process::exit(0)
 }
 
-/// The first line of what a panic said.
+/// The beginning of what a panic said: libtorch adds where it happened, at length.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.and_then(|text| text.lines().next()).unwrap_or("nothing was said").to_owned()
+    let line = text.and_then(|text| text.lines().next()).unwrap_or("nothing was said");
+    line.split("\\n").next().unwrap_or(line).chars().take(300).collect()
 }
 
 /// Writes the address whole or not at all: whoever waits for the file reads it at once.

@@ -16,8 +16,9 @@ use crate::{
 
 /// Where the experiments lie.
 const EXPERIMENTS: &str = "examples/studies";
-/// Names of experiments on a mixture of tasks begin like this; the others are all on one task.
-const MIXTURE: &str = "mixture-";
+/// How names of experiments that belong together begin, and the picture of them; all others are the last.
+const GROUPS: [(&str, &str); 4] =
+    [("mixture-", "mixture.svg"), ("long-", "long.svg"), ("simple-", "simple.svg"), ("", "digits.svg")];
 /// The metric that no learning saw.
 const METRIC: &str = "test_accuracy";
 
@@ -34,15 +35,15 @@ pub struct Study {
 }
 
 impl Study {
-    /// Runs what is not finished yet, then prints a table for each task, in Markdown, and draws it.
+    /// Runs what is not finished yet, then prints a table for each group, in Markdown, and draws it.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         let names = self.wanted(&known(root)?)?;
         let trainpilot = Trainpilot::build(root)?;
         for name in &names {
             run(&mut trainpilot.call(&self.run_arguments(name)))?;
         }
-        let (mixture, one): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name.starts_with(MIXTURE));
-        for (names, picture) in [(one, "digits.svg"), (mixture, "mixture.svg")] {
+        for (group, (_, picture)) in GROUPS.into_iter().enumerate() {
+            let names: Vec<&String> = names.iter().filter(|name| group_of(name) == group).collect();
             if names.is_empty() {
                 continue;
             }
@@ -70,6 +71,11 @@ impl Study {
         arguments.extend(self.jobs.iter().flat_map(|jobs| ["--jobs".to_owned(), jobs.to_string()]));
         arguments
     }
+}
+
+/// Place of a name's group.
+fn group_of(name: &str) -> usize {
+    GROUPS.iter().position(|(prefix, _)| name.starts_with(prefix)).expect("every name begins with nothing")
 }
 
 /// All experiments, those that others are compared with first.
@@ -143,6 +149,12 @@ mod tests {
         assert!(place("constant") < place("linear") && place("linear") < place("default-512"));
         assert!(place("default-512") < place("greedy-512"));
         assert_eq!(study(&[]).wanted(&known).unwrap(), known);
+    }
+
+    #[test]
+    fn experiments_on_one_task_with_one_purpose_are_a_group() {
+        let pictures = ["long-linear", "mixture-linear", "simple-128", "linear"].map(|name| GROUPS[group_of(name)].1);
+        assert_eq!(pictures, ["long.svg", "mixture.svg", "simple.svg", "digits.svg"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use runs::{CURVES, Experiment, learned, rows, said, trajectories};
+use runs::{CURVES, Experiment, learned, rows, said, simple, trajectories};
 use tuning::Outcome;
 
 #[test]
@@ -120,4 +120,56 @@ fn a_published_policy_is_applied_elsewhere_without_learning() {
     let output = cut.run();
     assert!(!output.status.success());
     assert!(said(&output).contains("policy artifact"), "{}", said(&output));
+}
+
+#[test]
+fn a_world_model_may_begin_with_an_earlier_run_and_forecasts_its_trainings() {
+    let first = Experiment::new(CURVES);
+    assert!(first.run().status.success());
+    let from = |yaml: &str| {
+        yaml.replace("  finalEvaluation:", &format!("  initialData: {{from: [{:?}]}}\n  finalEvaluation:", first.dir()))
+    };
+    let second = Experiment::new(&from(&simple()));
+    let output = second.run();
+    assert!(output.status.success(), "{}", said(&output));
+    let trained = |epoch: usize| learned(&second)[epoch]["figures"]["world_model_trajectories"].as_f64().unwrap();
+    assert_eq!((trained(0), trained(1)), (9.0, 12.0), "three of four of each epoch, and of two before");
+    let forecast = second.command(&["forecast", "run", "--from", "3", "--json"]).output().unwrap();
+    assert!(forecast.status.success(), "{}", said(&forecast));
+    let forecast: serde_json::Value = serde_json::from_slice(&forecast.stdout).unwrap();
+    assert_eq!((&forecast["trainedOn"], &forecast["from"]), (&false.into(), &3.into()));
+    assert_eq!(forecast["curves"][0]["quantiles"].as_array().unwrap().len(), 5);
+    assert!(second.read("forecast.svg").contains("</svg>"));
+    let none = second.command(&["forecast", "run", "--index", "9"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+    assert!(said(&none).contains("no index 9"), "{}", said(&none));
+    let other = Experiment::new(&from(&simple()).replace("envSteps: 8", "envSteps: 9"));
+    let output = other.run();
+    assert!(!output.status.success());
+    assert!(said(&output).contains("number of env steps is \"8\", not \"9\""), "{}", said(&output));
+}
+
+#[test]
+fn curves_that_others_recorded_are_forecast_beside_a_power_law() {
+    let experiment = Experiment::new(CURVES);
+    let mut csv = "run,step,loss\n".to_owned();
+    for run in 0..30 {
+        for step in 0..12 {
+            csv += &format!("c{run},{step},{}\n", (1.0 + 0.1 * f64::from(run)) / f64::from(step + 1));
+        }
+    }
+    fs::create_dir_all(experiment.dir()).unwrap();
+    fs::write(experiment.dir().join("curves.csv"), csv).unwrap();
+    let forecast =
+        experiment.command(&["forecast", "--data", "run/curves.csv", "--picture", "run/curves.svg"]).output().unwrap();
+    assert!(forecast.status.success(), "{}", said(&forecast));
+    let text = String::from_utf8(forecast.stdout).unwrap();
+    assert!(
+        text.starts_with("trained on 24 curves of 11 steps") && text.contains("6 others forecast from step 2 on"),
+        "{text}"
+    );
+    assert!(experiment.read("curves.svg").contains("</svg>"));
+    let wrong = experiment.command(&["forecast", "--data", "run/curves.csv", "--metrics", "gain"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("there is no column \"gain\": there are run, step, loss"), "{}", said(&wrong));
 }

@@ -154,9 +154,13 @@ fn learner(subcommand: &str) -> anyhow::Result<Command> {
 fn ask<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("trainpilot-learner did not start")?;
-    let (mut said, mut failure) = (String::new(), None);
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    // It says everything at its end, in one line: until then only the other stream has something.
+    // Both at once: whoever waits for one while the other is full waits for ever.
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        out.map_or(Ok(0), |mut out| out.read_to_string(&mut said)).map(|_| said)
+    });
+    let mut failure = None;
     for line in err.into_iter().flat_map(|err| BufReader::new(err).lines()) {
         let line = line?;
         match line.strip_prefix("error: ") {
@@ -164,9 +168,7 @@ fn ask<T: DeserializeOwned>(mut command: Command) -> anyhow::Result<T> {
             None => eprintln!("{line}"),
         }
     }
-    if let Some(mut out) = out {
-        out.read_to_string(&mut said)?;
-    }
+    let said = said.join().map_err(|_| anyhow::anyhow!("what trainpilot-learner said was not read"))??;
     let status = child.wait()?;
     match failure {
         Some(sentence) => Err(BadInput(sentence).into()),

@@ -28,19 +28,23 @@ pub(crate) fn of_example(size: (u32, u32), example: &Example) -> Picture {
 
 /// What was measured, in ink; the middle 80 % of the forecasts, their median, and single ones.
 fn of_curve(title: &str, size: (u32, u32), from: u32, curve: &Curve) -> Picture {
+    // All forecasts begin at what is known.
+    let known = curve.real.get(from as usize).map(|x| (f64::from(from), *x));
     let step = |n: usize| f64::from(from) + 1.0 + n as f64;
     let real: Vec<(f64, f64)> = curve.real.iter().enumerate().map(|(t, x)| (t as f64, *x)).collect();
     let forecast = curve.quantiles.iter().flatten().chain(curve.paths.iter().flatten());
     let x = Axis::over("env step", Scale::Linear, real.iter().map(|(t, _)| *t));
     let y = Axis::over("", Scale::Linear, curve.real.iter().chain(forecast).copied());
     let mut picture = Picture::new(title, size, x, y);
-    let edges = curve.quantiles.iter().enumerate().map(|(n, [low, _, high])| (step(n), *low, *high)).collect();
+    let edges = curve.quantiles.iter().enumerate().map(|(n, [low, _, high])| (step(n), *low, *high));
+    let edges = known.iter().map(|(t, x)| (*t, *x, *x)).chain(edges).collect();
     picture.bands.push(Band { color: COLORS[0], opacity: 0.18, edges });
     for path in &curve.paths {
-        let points = path.iter().enumerate().map(|(n, x)| (step(n), *x)).collect();
+        let points = known.into_iter().chain(path.iter().enumerate().map(|(n, x)| (step(n), *x))).collect();
         picture.lines.push(Line { color: GREY, width: 0.8, points });
     }
-    let median = curve.quantiles.iter().enumerate().map(|(n, [_, median, _])| (step(n), *median)).collect();
+    let median = curve.quantiles.iter().enumerate().map(|(n, [_, median, _])| (step(n), *median));
+    let median = known.into_iter().chain(median).collect();
     picture.lines.push(Line { color: COLORS[0], width: 1.8, points: median });
     picture.lines.push(Line { color: INK, width: 1.8, points: real });
     picture

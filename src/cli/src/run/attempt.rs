@@ -100,7 +100,7 @@ impl Attempt {
             tokio::select! {
                 status = trainer.wait() => match outcome {
                     Some(outcome) => return Ok(outcome),
-                    None => return Ok(self.empty(target, &status).await?),
+                    None => return Ok(self.empty(agent, target, &status).await?),
                 },
                 status = agent.wait(), if outcome.is_none() => {
                     return Err(format!("the agent ended early: {}", describe(&status)).into());
@@ -124,6 +124,7 @@ impl Attempt {
     /// Fetches the rest once the trainer has ended.
     async fn empty(
         &self,
+        agent: &mut Process,
         target: &Target,
         status: &std::io::Result<std::process::ExitStatus>,
     ) -> Result<Outcome, String> {
@@ -136,6 +137,10 @@ impl Attempt {
                         format!("the trainer ended after {steps} env steps: {}", describe(status))
                     };
                     return progress.outcome.ok_or_else(early);
+                }
+                // What it held is lost with it: waiting brings nothing back.
+                Err(error) if !agent.running() => {
+                    return Err(format!("the agent ended before it was emptied: {error}"));
                 }
                 Err(error) if Instant::now() > until => return Err(format!("not gathered: {error}")),
                 Err(_) => tokio::time::sleep(RETRY).await,

@@ -41,6 +41,39 @@ fn two_phases_with_memory_give_what_the_whole_gives() {
 }
 
 #[test]
+fn what_is_shown_is_remembered_as_the_whole_has_it() {
+    use crate::world::examples::decided;
+    for place in [4, 5] {
+        let forecaster = forecaster(place);
+        let whole = no_grad(|| forecaster.forward(&symbols(&forecaster, 0), 0.0)); // (4, 6, G, V + 1)
+        let all = trajectories(12);
+        let real: Vec<_> = all.iter().filter(|t| t.steps.len() == 7).take(4).collect();
+        let random = tuning::Random::stream(1, &[]);
+        let row = |t: &&tuning::Trajectory| {
+            Row::new(&problem(), t.steps[0].metrics.clone(), t.steps[0].hyperparameters.clone(), random.clone())
+        };
+        let (mut rows, mut past): (Vec<Row>, _) = (real.iter().map(row).collect(), forecaster.begin());
+        for t in 0..6 {
+            for (row, real) in rows.iter_mut().zip(&real) {
+                row.actions = decided(&problem(), &real.steps[t]);
+                row.coming.clone_from(&real.steps[t + 1].hyperparameters);
+            }
+            if t == 5 {
+                break;
+            }
+            let next: Vec<&[f64]> = real.iter().map(|real| &real.steps[t + 1].metrics[..]).collect();
+            no_grad(|| forecaster.show(&mut past, &mut rows, &next));
+        }
+        let told = forecaster.told(&past, &rows);
+        // Of what is drawn, only the first symbol follows from what is known.
+        let x = no_grad(|| forecaster.trunk.step(forecaster.embedding.forward(&told, past.seen), &mut past));
+        let logits = forecaster.output.forward(&x.narrow(1, x.size()[1] - 1, 1)).squeeze_dim(1);
+        let difference = (logits - whole.select(1, 5).select(1, 0)).abs().max().double_value(&[]);
+        assert!(difference < 1e-5, "output {place}: {difference}");
+    }
+}
+
+#[test]
 fn the_future_cannot_matter() {
     for place in [4, 5] {
         let forecaster = forecaster(place);

@@ -28,7 +28,7 @@ impl Learner {
     /// # Errors
     /// If learning can't go on at all: [`Learner::fail`] is then what is left to do.
     pub fn learn_all(&self, mut strategy: Strategy, runtime: &Handle) -> Result<(), LearnerError> {
-        let mut known = self.known_before(&strategy, runtime)?;
+        let mut known = self.known(&strategy, runtime)?;
         while self.progress().learned.len() as u32 <= self.config.epochs {
             let waiting = Instant::now();
             let Complete { epoch, trajectories } = self.wait_until_complete();
@@ -43,8 +43,11 @@ impl Learner {
         Ok(())
     }
 
-    /// Trajectories of earlier experiments, and of all epochs that are learned, for those that remember.
-    fn known_before(&self, strategy: &Strategy, runtime: &Handle) -> Result<Vec<Trajectory>, LearnerError> {
+    /// Trajectories of earlier experiments, and of all epochs that are learned; none for a strategy that does not remember.
+    ///
+    /// # Errors
+    /// If there are none where there should be, or they are of another task, or a segment can't be read.
+    pub fn known(&self, strategy: &Strategy, runtime: &Handle) -> Result<Vec<Trajectory>, LearnerError> {
         if !strategy.remembers() {
             return Ok(Vec::new());
         }

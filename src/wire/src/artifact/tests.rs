@@ -131,6 +131,24 @@ fn absurd_sizes_are_refused_by_name() {
 }
 
 #[test]
+fn a_policy_over_symbols_is_kept_whole_and_absurd_ones_are_refused() {
+    let shape = Symbols { code: SymbolCode::TALK, d_model: 8, d_ff: 16, layers: 2, heads: 2, window: Some(256) };
+    let whole = header(Policy::Symbols(shape));
+    let tensors = weights(&whole);
+    assert_eq!(tensors[0].1, [129, 8], "128 symbols and the start");
+    assert_eq!(read(&write(&whole, &tensors).unwrap()).unwrap(), (whole, tensors));
+    let with = |change: &dyn Fn(&mut Symbols)| {
+        let mut shape = shape;
+        change(&mut shape);
+        write(&header(Policy::Symbols(shape)), &[]).unwrap_err().to_string()
+    };
+    assert!(with(&|s| s.code.vocabulary = 1).starts_with("code is 2 of 1"));
+    assert!(with(&|s| s.code.symbols = 0).starts_with("code is 0 of 128"));
+    assert_eq!(with(&|s| s.window = Some(0)), "window is 0, expected 1 to 65536");
+    assert!(with(&|s| s.code.one_range = Some([1.0, 1.0])).starts_with("code.oneRange is [1.0, 1.0]"));
+}
+
+#[test]
 fn recipes_must_fit_the_problem() {
     assert_eq!(write(&header(recipes(0)), &[]).unwrap_err().to_string(), "recipes is 0, expected 1 to 4096");
     let short = Recipe { starts: None, schedules: vec![Schedule::default()] };

@@ -149,7 +149,8 @@ impl Judged<'_> {
             horizons: horizons.iter().map(|horizon| self.at(metric, *horizon)).collect(),
         };
         let (ends, numbers) = (self.ends(), self.numbers());
-        let every = self.real.len().div_ceil(EXAMPLES).max(1);
+        let shown = EXAMPLES.min(self.real.len());
+        let shown = (0..shown).map(|n| n * self.real.len() / shown);
         ForecastScores {
             trajectories: self.real.len(),
             from: self.from as u32,
@@ -160,7 +161,7 @@ impl Judged<'_> {
             bias: mean(&ends.iter().map(|(simulated, real)| simulated - real).collect::<Vec<_>>()).unwrap_or_default(),
             disagreement: None,
             metrics: self.problem.forecast().map(metric).collect(),
-            examples: self.pairs().step_by(every).map(|(real, replay)| self.example(real, replay)).collect(),
+            examples: shown.map(|n| self.example(self.real[n], &self.replays[n])).collect(),
         }
     }
 

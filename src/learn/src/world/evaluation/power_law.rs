@@ -7,7 +7,8 @@ use super::{Judged, measured};
 
 /// Exponents that are tried.
 const EXPONENTS: [f64; 2] = [0.05, 4.0];
-const TRIED: u32 = 60;
+const TRIED: u32 = 30;
+const GRIDS: u32 = 3;
 
 /// Scores the forecasts a + b (t + 1)^−c, fitted to observations 0 ..= `from` of each metric of each trajectory that completed.
 /// They are single numbers, whose continuous ranked probability score is their absolute error.
@@ -48,13 +49,18 @@ struct Law {
 }
 
 impl Law {
-    /// The best of a grid of exponents, for each of which a and b are linear least squares.
+    /// The best of a grid of exponents, for each of which a and b are linear least squares; then of finer grids around it.
     fn fit(values: &[f64]) -> Self {
-        let [low, high] = EXPONENTS;
-        let tried = (0..TRIED).map(|n| low * (high / low).powf(f64::from(n) / f64::from(TRIED - 1)));
-        let fitted = tried.map(|c| Self::with_exponent(values, c));
-        let best = fitted.min_by(|a, b| a.error(values).total_cmp(&b.error(values)));
-        best.unwrap_or(Self { a: 0.0, b: 0.0, c: 1.0 })
+        let [mut low, mut high] = EXPONENTS;
+        let mut best = Self::with_exponent(values, 1.0);
+        for _ in 0..GRIDS {
+            let factor = (high / low).powf(1.0 / f64::from(TRIED - 1));
+            let fitted = (0..TRIED).map(|n| Self::with_exponent(values, low * factor.powi(n as i32)));
+            best =
+                fitted.chain([best]).min_by(|a, b| a.error(values).total_cmp(&b.error(values))).expect("one is there");
+            [low, high] = [best.c / factor, best.c * factor];
+        }
+        best
     }
 
     fn with_exponent(values: &[f64], c: f64) -> Self {

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind};
 use tuning::{Problem, Random, SymbolCode, Trajectory};
+use wire::artifact::Tensor;
 use wire::settings::{Output, Precision, WorldModelSettings};
 
 use crate::LearnError;
@@ -121,6 +122,11 @@ impl WorldModel {
     /// How its forecasters read trajectories, if it is in symbols.
     fn code(&self) -> Option<SymbolCode> {
         if let Output::Symbols { code, .. } = self.settings.output { Some(code) } else { None }
+    }
+
+    /// Name, shape and values of each weight; each shape has the members in front.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.forecaster.weights().export()
     }
 
     /// What is forecast for.

@@ -38,7 +38,7 @@ fn main() {
     let python = python.as_deref();
     head(&["ours", "every symbol", "two phases", "ratio", "ratio"]);
     for (hyperparameters, env_steps, window, size) in
-        [(3, 100, BIN, SMALL), (12, 100, BIN, SMALL), (3, 100, None, SMALL), (3, 20, BIN, TALK), (12, 20, BIN, TALK)]
+        [(3, 100, BIN, SMALL), (12, 100, BIN, SMALL), (3, 100, None, SMALL), (3, 20, BIN, TALK), (12, 10, BIN, TALK)]
     {
         let work = Workload::new(hyperparameters, env_steps, window, size);
         work.row(|| work.simulate(python));
@@ -46,7 +46,7 @@ fn main() {
     println!("env steps simulated per processor second, {SIMULATED} trainings at once; PyTorch in its two ways\n");
     head(&["float32", "bfloat16", "PyTorch", "ratio", "ratio"]);
     for (hyperparameters, env_steps, window, size) in
-        [(3, 100, BIN, SMALL), (12, 20, BIN, SMALL), (3, 20, None, SMALL), (3, 20, BIN, TALK), (12, 5, BIN, TALK)]
+        [(3, 100, BIN, SMALL), (12, 20, BIN, SMALL), (3, 20, None, SMALL), (3, 10, BIN, TALK)]
     {
         let work = Workload::new(hyperparameters, env_steps, window, size);
         work.row(|| work.train(python));

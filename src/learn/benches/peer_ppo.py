@@ -124,7 +124,7 @@ def main():
         begin = time.process_time()
         figures = learn(policy, optimizer, data, s)
         seconds += time.process_time() - begin
-    print(json.dumps({"seconds": seconds, "losses": figures}))
+    print(json.dumps({"seconds": [seconds], "losses": figures}))
 
 
 main()

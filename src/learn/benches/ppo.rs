@@ -5,21 +5,16 @@
 //! is time on the processor, which on a machine with nothing else to do is the time that passes. Linux only.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::env;
-use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
+mod common;
 
 use learn::{Env, Figures, Order, Ppo, rollout};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tch::Device;
-use tuning::{
-    Direction, Draw, Hyperparameter, Metric, Objective, Observer, Outcome, Problem, Random, Scale, Schedule, Trajectory,
-};
+use tuning::{Draw, Observer, Outcome, Problem, Random, Trajectory};
 use wire::settings::{PpoSettings, Preset};
 
-const ROUNDS: usize = 3;
+use common::{METRICS, ROUNDS, median, peer, problem, processor_seconds, python_with_torch};
+
 /// Env steps learned in a round, so that each takes a second or so.
 const WORK: usize = 20_000;
 
@@ -44,12 +39,6 @@ fn main() {
     println!("env steps learned per processor second, median of {ROUNDS} interleaved rounds; PPO's default preset");
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// One epoch, and the learner as it is before.
 struct Workload {
     problem: Problem,
@@ -60,7 +49,7 @@ struct Workload {
 
 impl Workload {
     fn new(b: usize, t: usize) -> Self {
-        let problem = problem(t as u32);
+        let problem = problem(3, t as u32);
         let settings = PpoSettings { target_kl: 1e9, ..PpoSettings::of(Preset::Default, false) };
         let ppo = Ppo::new(problem.clone(), &settings, 1, Device::Cpu).unwrap();
         let draw = |seed| Draw { seed, task: None, initial: vec![1e-2; problem.hyperparameters.len()] };
@@ -76,7 +65,7 @@ impl Workload {
         let begin = processor_seconds();
         let figures: Vec<Figures> = learners.iter_mut().map(|ppo| ppo.learn(1, &self.trajectories).unwrap()).collect();
         let ours = processor_seconds() - begin;
-        let peer = python.map(|python| peer(python, &self.for_peer(repetitions)));
+        let peer = python.map(|python| peer(python, "peer_ppo.py", &self.for_peer(repetitions)));
         if let Some(peer) = &peer {
             let Figures { policy_loss, value_loss, entropy, kl, clip_share, .. } = figures[0];
             let both = [policy_loss, value_loss, entropy, kl, clip_share].into_iter().zip(&peer.losses);
@@ -84,7 +73,7 @@ impl Workload {
             assert!(difference < 0.02, "the peer learns something else: {:?}, ours {:?}", peer.losses, figures[0]);
         }
         let env_steps = (repetitions * self.trajectories.len() * self.problem.env_steps as usize) as f64;
-        (env_steps / ours, peer.map(|peer| env_steps / peer.seconds))
+        (env_steps / ours, peer.map(|peer| env_steps / peer.seconds[0]))
     }
 
     fn learner(&self) -> Ppo {
@@ -115,71 +104,15 @@ impl Workload {
     }
 }
 
-/// What this process has had of the processor so far, to a hundredth of a second.
-fn processor_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit(')').next().unwrap().split_whitespace();
-    after_name.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-}
-
-#[derive(Deserialize)]
-struct Peer {
-    seconds: f64,
-    losses: Vec<f64>,
-}
-
-/// A Python that has torch, if there is one.
-fn python_with_torch() -> Option<String> {
-    let python = env::var("PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let status = Command::new(&python).args(["-c", "import torch"]).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success()).then_some(python)
-}
-
-fn peer(python: &str, workload: &Value) -> Peer {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer_ppo.py");
-    let mut command = Command::new(python);
-    let mut child = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(workload.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "the peer failed");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 /// Metrics that follow nothing: only their number matters here.
 struct Noise(Random);
 
 impl Env for Noise {
     fn reset(&mut self, draws: &[Draw]) -> Vec<Vec<f64>> {
-        draws.iter().map(|_| (0..4).map(|_| self.0.uniform()).collect()).collect()
+        draws.iter().map(|_| (0..METRICS).map(|_| self.0.uniform()).collect()).collect()
     }
 
     fn step(&mut self, running: &[usize], _: &[Order]) -> Vec<Option<Vec<f64>>> {
-        running.iter().map(|_| Some((0..4).map(|_| self.0.uniform()).collect())).collect()
-    }
-}
-
-/// As large as `digits`: four metrics, three hyperparameters, seven multipliers.
-fn problem(env_steps: u32) -> Problem {
-    let metric = |n: usize| Metric {
-        name: format!("metric{n}"),
-        range: [0.0, 1.0],
-        scale: if n < 2 { Scale::Log } else { Scale::Logit },
-        observed: true,
-    };
-    let hyperparameter = |n: usize| Hyperparameter {
-        name: format!("hyperparameter{n}"),
-        initial: Some(1e-2),
-        initial_range: None,
-        min: 1e-5,
-        max: 1.0,
-        complement: false,
-        schedule: Schedule::default(),
-    };
-    Problem {
-        objective: Objective { metric: "metric3".to_owned(), direction: Direction::Maximize },
-        metrics: (0..4).map(metric).collect(),
-        hyperparameters: (0..3).map(hyperparameter).collect(),
-        multipliers: vec![0.5, 0.8, 0.95, 1.0, 1.05, 1.25, 2.0],
-        env_steps,
+        running.iter().map(|_| Some((0..METRICS).map(|_| self.0.uniform()).collect())).collect()
     }
 }

@@ -40,6 +40,11 @@ const BENCHES: &[Measured] = &[
         what: "env steps learned per second, beside PyTorch if PEER_PYTHON (or else python3) has it",
     },
     Measured {
+        name: "world",
+        package: "trainpilot-learn",
+        what: "what a world model simulates and learns per second, beside PyTorch if PEER_PYTHON (or else python3) has it",
+    },
+    Measured {
         name: "scale",
         package: "trainpilot-learner",
         what: "memory of both learners, and the time to load them, at the talk's scale",

@@ -104,32 +104,41 @@ impl Block {
     /// (N, T, D) -> (N, T, D); position t depends on 0 ..= t only (test: `the_future_cannot_matter`). `dropout` is the
     /// share of what the block adds that is left out, for training.
     pub(crate) fn forward(&self, x: &Tensor, dropout: f64) -> Tensor {
-        self.with(x, None, dropout)
+        self.with(x, None, x.size()[1], dropout)
     }
 
-    /// The next T positions after those in `past`, to which they are added; (N, T, D) -> (N, T, D).
-    pub(crate) fn step(&self, x: &Tensor, past: &mut Cache) -> Tensor {
-        self.with(x, Some(past), 0.0)
+    /// The next T positions after those in `past`, to which they are added; gives the last `wanted` of them,
+    /// (N, T, D) -> (N, wanted, D). Of the others only keys and values are computed.
+    pub(crate) fn step(&self, x: &Tensor, past: &mut Cache, wanted: i64) -> Tensor {
+        self.with(x, Some(past), wanted, 0.0)
     }
 
-    fn with(&self, x: &Tensor, past: Option<&mut Cache>, dropout: f64) -> Tensor {
+    fn with(&self, x: &Tensor, past: Option<&mut Cache>, wanted: i64, dropout: f64) -> Tensor {
         let thin = |x: Tensor| if dropout > 0.0 { x.dropout(dropout, true) } else { x };
-        let x = x + thin(self.attend(&self.attention_norm.forward(x), past));
+        let added = self.attend(&self.attention_norm.forward(x), past, wanted);
+        let x = last(x, wanted) + thin(added);
         let inner = self.up.forward(&self.feed_forward_norm.forward(&x)).relu(); // (N, T, F)
         x + thin(self.down.forward(&inner))
     }
 
-    fn attend(&self, x: &Tensor, past: Option<&mut Cache>) -> Tensor {
-        let (n, t, d) = x.size3().expect("x is (N, T, D)");
-        let split = |x: Tensor| x.view([n, t, self.heads, d / self.heads]).transpose(1, 2); // (N, H, T, D/H)
-        let (query, key) = (split(self.query.forward(x)), split(self.key.forward(x)));
+    fn attend(&self, x: &Tensor, past: Option<&mut Cache>, wanted: i64) -> Tensor {
+        let (n, _, d) = x.size3().expect("x is (N, T, D)");
+        let split = |x: Tensor| x.view([n, -1, self.heads, d / self.heads]).transpose(1, 2); // (N, H, T, D/H)
+        let (query, key) = (split(self.query.forward(&last(x, wanted))), split(self.key.forward(x)));
         let value = split(self.value.forward(x));
         let mixed = match past {
             None => attend(&query, &key, &value, self.window),
             Some(past) => past.attend(&query, &key, &value, self.window),
         };
-        self.output.forward(&mixed.transpose(1, 2).reshape([n, t, d])) // (N, H, T, D/H) -> (N, T, D)
+        self.output.forward(&mixed.transpose(1, 2).reshape([n, wanted, d])) // (N, H, wanted, D/H) -> (N, wanted, D)
     }
+}
+
+/// The last `wanted` positions, (N, T, D) -> (N, wanted, D).
+pub(super) fn last(x: &Tensor, wanted: i64) -> Tensor {
+    let t = x.size()[1];
+    // Cutting nothing off would still cost a copy in the gradient.
+    if wanted == t { x.shallow_clone() } else { x.narrow(1, t - wanted, wanted) }
 }
 
 /// Sinusoidal positions (Vaswani et al. 2017, §3.5): sine at even places, cosine at odd ones; (T, D).

@@ -29,7 +29,8 @@ impl Past {
 }
 
 impl Cache {
-    /// Adds positions (N, H, t, E), and gives their attention to what their window shows of all that were seen.
+    /// Adds positions (N, H, t, E), and gives the attention of the last of them, as many as there are queries, to what
+    /// their window shows of all that were seen.
     pub(super) fn attend(&mut self, query: &Tensor, key: &Tensor, value: &Tensor, window: Window) -> Tensor {
         let (n, h, t, e) = key.size4().expect("keys are (N, H, t, E)");
         let capacity = self.capacity;
@@ -37,8 +38,8 @@ impl Cache {
         let [keys, values] = self.kept.get_or_insert_with(|| [empty(), empty()]);
         keys.narrow(2, self.seen, t).copy_(key);
         values.narrow(2, self.seen, t).copy_(value);
-        let from = window.first(self.seen);
         self.seen += t;
+        let from = window.first(self.seen - query.size()[2]);
         let [keys, values] = [keys, values].map(|kept| kept.narrow(2, from, self.seen - from));
         attend_from(query, &keys, &values, from, window)
     }

@@ -80,8 +80,7 @@ impl SymbolsPolicy {
         let symbols = read.to_kind(Kind::Int64).squeeze_dim(1); // (B, S)
         let nothing = if past.seen == 0 { self.actions - 1 } else { 0 };
         let symbols = symbols.narrow(1, nothing, symbols.size()[1] - nothing);
-        let x = self.trunk.step(self.embedding.forward(&symbols, past.seen), past);
-        self.heads.forward(&x.narrow(1, x.size()[1] - 1, 1))
+        self.heads.forward(&self.trunk.step(self.embedding.forward(&symbols, past.seen), past))
     }
 
     /// What [`SymbolsPolicy::step`] starts from.

@@ -5,7 +5,7 @@ use wire::artifact::{block, layer};
 
 use super::Weights;
 use super::attention::Window;
-use super::blocks::{Block, Norm};
+use super::blocks::{Block, Norm, last};
 use super::past::Past;
 
 /// Decoder blocks and a last norm, with weights `block0` … and `norm`.
@@ -33,12 +33,17 @@ impl Trunk {
         self.norm.forward(&x)
     }
 
-    /// The next T positions after those that `past` has seen, to which they are added; (N, T, D) -> (N, T, D). Keeps no
-    /// gradients.
+    /// The next T positions after those that `past` has seen, to which they are added; gives the last of them,
+    /// (N, T, D) -> (N, 1, D). Keeps no gradients.
     pub(crate) fn step(&self, x: Tensor, past: &mut Past) -> Tensor {
-        past.seen += x.size()[1];
-        let x = self.blocks.iter().zip(&mut past.blocks).fold(x, |x, (block, past)| block.step(&x, past));
-        self.norm.forward(&x)
+        let t = x.size()[1];
+        past.seen += t;
+        let blocks = self.blocks.iter().zip(&mut past.blocks).enumerate();
+        let x = blocks.fold(x, |x, (n, (block, past))| {
+            // Nothing reads the other positions of the last block.
+            block.step(&x, past, if n + 1 == self.blocks.len() { 1 } else { t })
+        });
+        self.norm.forward(&last(&x, 1))
     }
 
     /// What [`Trunk::step`] starts from, with room for `capacity` positions.

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind};
 use tuning::{Outcome, Problem, Random, SymbolCode, Trajectory};
+use wire::artifact::Tensor;
 use wire::settings::{Output, Precision, WorldModelSettings};
 
 use crate::LearnError;
@@ -175,6 +176,11 @@ impl WorldModel {
         if let Output::Symbols { code, .. } = self.settings.output { Some(code) } else { None }
     }
 
+    /// Name, shape and values of each weight; each shape has the members in front.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.forecaster.weights().export()
+    }
+
     /// What is forecast for.
     pub fn problem(&self) -> &Problem {
         &self.problem
@@ -188,11 +194,6 @@ impl WorldModel {
     /// Weights of the network, all members side by side.
     pub(crate) fn network(&self) -> &crate::nets::Weights {
         self.forecaster.weights()
-    }
-
-    /// Name, shape and values of each weight, all members side by side: (K, …).
-    pub fn weights(&self) -> Vec<wire::artifact::Tensor> {
-        self.forecaster.weights().export()
     }
 
     /// Trainings that it went through.

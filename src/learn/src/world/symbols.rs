@@ -107,7 +107,7 @@ impl Symbols {
         let mut drawn = Vec::new();
         for place in 0..uniforms.size()[1] {
             let x = self.trunk.step(self.embedding.forward(&next, past.seen), past);
-            let logits = self.output.forward(&x.narrow(1, x.size()[1] - 1, 1)).squeeze_dim(1); // (N, V + 1)
+            let logits = self.output.forward(&x).squeeze_dim(1); // (N, 1, D) -> (N, V + 1)
             // Divergence shows in the first symbol only.
             let logits = if place == 0 { logits } else { logits.narrow(1, 0, v) };
             let shares = logits.softmax(-1, Kind::Float).cumsum(-1, Kind::Float);

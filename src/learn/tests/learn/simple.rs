@@ -74,7 +74,7 @@ fn a_policy_over_symbols_starts_from_the_world_models_weights_if_it_is_told_to()
         let of_policy = simple.ppo().tensors();
         for name in ["embedding.weight", "block0.query.weight", "norm.weight"] {
             let find = |tensors: &[Tensor]| tensors.iter().find(|tensor| tensor.0 == name).unwrap().2.clone();
-            assert_eq!(find(&of_policy) == find(&simple.model().weights()), equal, "{name}");
+            assert_eq!(find(&of_policy) == find(&simple.model().tensors()), equal, "{name}");
         }
     }
     let without = SimpleSettings { policy: PolicyKind::Symbols { from_world_model: true }, ..settings(1e-3) };
@@ -105,9 +105,9 @@ fn where_members_disagree_a_pessimist_is_rewarded_less_and_branches_are_learned_
 #[test]
 fn a_world_model_whose_numbers_run_away_is_not_trained_and_stays_as_it_was() {
     let mut model = Simple::world_model(quadratic_problem(20), &settings(TOO_FAST), 1, Device::Cpu).unwrap();
-    let before = model.weights();
+    let before = model.tensors();
     assert!(model.fit(&curves(16)).unwrap_err().to_string().contains("not finite"));
-    assert_eq!((model.fits(), model.weights()), (0, before));
+    assert_eq!((model.fits(), model.tensors()), (0, before));
 }
 
 #[test]

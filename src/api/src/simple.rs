@@ -58,11 +58,11 @@ pub struct SimpleSpec {
     /// Where values that are not set come from: `default` or `talk`. Default: default. Immutable.
     #[serde(default)]
     pub preset: PresetSpec,
-    /// Rounds of gathering and learning. Default: 2, 10. Immutable.
+    /// Rounds of gathering and learning. Default: 4, 10. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub epochs: Option<u32>,
-    /// Real trajectories gathered in an epoch. Default: 64, 128. Immutable.
+    /// Real trajectories gathered in an epoch. Default: 32, 128. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub trajectories_per_epoch: Option<u32>,
@@ -92,7 +92,7 @@ pub struct SimpleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_from_world_model: Option<bool>,
     /// Whether the policy of each epoch is learned from scratch in simulation, or goes on from the one before.
-    /// Default: true, false. Immutable.
+    /// Default: false. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh_policy: Option<bool>,
     /// Whether the policy learns from the real trajectories of an epoch once, before the simulated ones.

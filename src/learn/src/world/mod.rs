@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`WorldModel`]; [`Simulation`] is the environment that PPO then learns in.
 
+mod batches;
 mod continuous;
 mod density;
 mod evaluation;

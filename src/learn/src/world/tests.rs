@@ -178,7 +178,7 @@ fn initial_trajectories_are_drawn_as_often_as_they_are_told_to_be() {
     let (all, initial) = (trajectories(6), trajectories(3));
     let count = |share| {
         let lesson = model.lesson(Known { initial: &initial, initial_share: share, own: &all }).unwrap();
-        let mut batches = training::Batches::new(&lesson, 0);
+        let mut batches = batches::Batches::new(&lesson, 0);
         let rows: Vec<i64> = (0..300).flat_map(|_| batches.next(3)).collect();
         rows.iter().filter(|row| **row < 3).count() as f64 / 900.0
     };

@@ -36,7 +36,12 @@ impl Linear {
 }
 
 fn apply(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
-    let [k, out, input] = weight.size()[..] else { return x.linear(weight, Some(bias)) };
+    let (k, out, input) = match weight.size()[..] {
+        // An ensemble of one is no different from a network alone.
+        [1, _, _] => return x.linear(&weight.squeeze_dim(0), Some(&bias.squeeze_dim(0))),
+        [k, out, input] => (k, out, input),
+        _ => return x.linear(weight, Some(bias)),
+    };
     let mut shape = x.size();
     *shape.last_mut().expect("x has a dimension of inputs") = out;
     let rows = x.reshape([k, -1, input]); // (K, B …, in)
@@ -60,8 +65,12 @@ impl Norm {
 
     /// (N, …, D) -> (N, …, D).
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        let [k, d] = self.weight.size()[..] else {
-            return x.layer_norm(self.weight.size(), Some(&self.weight), Some(&self.bias), EPSILON, false);
+        let (k, d) = match self.weight.size()[..] {
+            [k, d] if k > 1 => (k, d),
+            _ => {
+                let [weight, bias] = [&self.weight, &self.bias].map(|tensor| tensor.view([-1]));
+                return x.layer_norm(weight.size(), Some(&weight), Some(&bias), EPSILON, false);
+            }
         };
         let rows = x.layer_norm([d], None::<&Tensor>, None::<&Tensor>, EPSILON, false).view([k, -1, d]);
         self.bias.unsqueeze(1).addcmul(&rows, &self.weight.unsqueeze(1)).view(&x.size()[..])

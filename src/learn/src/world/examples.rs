@@ -84,6 +84,12 @@ impl Examples {
         (&self.ended + &self.diverged).sum(Kind::Int64).int64_value(&[]) as usize
     }
 
+    /// At most `most` of the trajectories, evenly spread.
+    pub fn some(&self, most: usize) -> Self {
+        let (size, count) = (self.size(), self.size().min(most));
+        self.rows(&(0..count).map(|n| (n * size / count) as i64).collect::<Vec<_>>())
+    }
+
     /// Some of the trajectories.
     pub fn rows(&self, rows: &[i64]) -> Self {
         let rows = Tensor::from_slice(rows).to_device(self.inputs.device());

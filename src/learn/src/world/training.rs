@@ -18,6 +18,8 @@ use crate::{CheckpointError, LearnError};
 const LOOK: u32 = 25;
 /// Largest norm of a member's gradient; longer ones are scaled down.
 const LONGEST: f64 = 1.0;
+/// Trajectories trained on whose loss is measured in the end.
+const MANY: usize = 512;
 /// Trajectories that each member reads at once where no gradient is wanted, however many there are.
 const AT_ONCE: i64 = 64;
 
@@ -29,7 +31,8 @@ pub struct Fit {
     pub trajectories: f64,
     /// Trajectories held out.
     pub held_out: f64,
-    /// Negative log-likelihood of those trained on, in nats per env step (symbols weighted by significance).
+    /// Negative log-likelihood of those trained on (of some, where they are many), in nats per env step (symbols weighted by
+    /// significance).
     pub loss: f64,
     /// The same of those held out, at its best; none where nothing was.
     pub held_out_loss: Option<f64>,
@@ -130,7 +133,7 @@ pub(super) fn train(
     Ok(Fit {
         trajectories: training.size() as f64,
         held_out: held_out.size() as f64,
-        loss: mean(measure(training, members, &|rows| forecaster.losses(rows, 0.0)).into_iter()),
+        loss: mean(measure(&training.some(MANY), members, &|rows| forecaster.losses(rows, 0.0)).into_iter()),
         held_out_loss: state.best.looked().then(|| mean(state.best.losses.iter().copied())),
         optimizer_steps: mean(state.best.steps.iter().map(|step| f64::from(*step))),
         outside: training.outside,

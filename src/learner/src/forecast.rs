@@ -13,6 +13,7 @@ use wire::forecast::{CurvesForecast, RecordedForecast};
 use wire::settings::{Algorithm, LearnerConfig, WorldModelSettings};
 
 use crate::curves::{CurveArgs, curves};
+use crate::policy_learner::storage::{newest_world_model, world_model};
 use crate::{LearnerError, identity, seed};
 
 /// One training of a run.
@@ -64,12 +65,13 @@ pub fn recorded(args: &RecordedArgs) -> Result<RecordedForecast, LearnerError> {
     let Algorithm::Simple(settings) = &config.algorithm else {
         return Err(LearnerError::NoWorldModel(config.algorithm.name()));
     };
-    let path = |epoch: u32| args.storage.join(format!("world-models/epoch-{epoch:06}.safetensors"));
-    let newest = (1..).take_while(|epoch| path(*epoch).exists()).last();
-    let asked = args.world_model.or(newest);
-    let version = asked.ok_or_else(|| LearnerError::Refused("the run has no world model yet".to_owned()))?;
+    let newest = Some(newest_world_model(&args.storage)).filter(|newest| *newest > 0);
+    let version = args
+        .world_model
+        .or(newest)
+        .ok_or_else(|| LearnerError::Refused("the run has no world model yet".to_owned()))?;
     let mut model = Simple::world_model(config.problem.clone(), settings, seed(&config), Device::Cpu)?;
-    model.take(&read(&path(version))?)?;
+    model.take(&read(&args.storage.join(world_model(version)))?)?;
     let epoch = args.epoch.unwrap_or(version);
     let all = epoch_of(&config, &args.storage, epoch)?;
     let trajectory = choose(&model, &all, args)?;

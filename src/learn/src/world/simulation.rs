@@ -75,11 +75,25 @@ impl<'a> Simulation<'a> {
         &self.disagreements
     }
 
+    /// The real training that one begins as; the first of its draws.
+    fn start(&self, draw: &Draw, random: &mut Random) -> &'a Trajectory {
+        let any = random.below(self.starts.len());
+        self.starts[draw.task.unwrap_or(any)]
+    }
+
+    /// Rows that follow a training: of the member that draws it, or of all.
+    fn rows_of(&self, training: usize) -> impl Iterator<Item = usize> + use<> {
+        let (first, stride, count) = match self.by_all {
+            true => (training, self.places.len(), self.model.members()),
+            false => (self.places[training], 0, 1),
+        };
+        (0..count).map(move |member| first + member * stride)
+    }
+
     /// The member that draws a training, and the training at its first observation.
     fn row(&self, problem: &Problem, draw: &Draw) -> (usize, Row) {
-        let mut random = Random::stream(draw.seed.into(), &[METRICS]);
-        let any = random.below(self.starts.len());
-        let start = self.starts[draw.task.unwrap_or(any)];
+        let mut random = metrics_of(draw);
+        let start = self.start(draw, &mut random);
         let member = random.below(self.model.members());
         let metrics = within(problem, &start.steps[0].metrics);
         let hyperparameters = Steering::start(problem, &draw.initial).values();
@@ -121,16 +135,12 @@ impl<'a> Simulation<'a> {
         let problem = self.model.problem();
         // Rows that only keep the shape, and companions of those that draw, go the way of the first or of theirs.
         let mut of_row = vec![0; self.rows.len()];
-        for (training, lead) in self.places.iter().enumerate() {
-            of_row[*lead] = training;
-            if self.by_all {
-                (0..self.model.members()).for_each(|member| of_row[member * draws.len() + training] = training);
-            }
+        for training in 0..draws.len() {
+            self.rows_of(training).for_each(|row| of_row[row] = training);
         }
-        let any = |draw: &Draw| Random::stream(draw.seed.into(), &[METRICS]).below(self.starts.len());
-        let started = |training: &usize| self.starts[draws[*training].task.unwrap_or_else(|| any(&draws[*training]))];
+        let started: Vec<_> = draws.iter().map(|draw| self.start(draw, &mut metrics_of(draw))).collect();
         for t in 0..self.from as usize {
-            let steps: Vec<_> = of_row.iter().map(|training| &started(training).steps[t..t + 2]).collect();
+            let steps: Vec<_> = of_row.iter().map(|training| &started[*training].steps[t..t + 2]).collect();
             let next: Vec<Vec<f64>> = steps.iter().map(|steps| within(problem, &steps[1].metrics)).collect();
             for (row, steps) in self.rows.iter_mut().zip(&steps) {
                 row.actions = decided(problem, &steps[0]);
@@ -143,21 +153,25 @@ impl<'a> Simulation<'a> {
 
     /// Makes every member's row of a training what the one that draws made it, and notes how far apart they were.
     fn agree(&mut self, running: &[usize]) {
-        let (trainings, members) = (self.places.len(), self.model.members());
+        let members = self.model.members() as f64;
         let problem = self.model.problem();
         let span = problem.metrics[problem.objective_index()].span();
         for place in running {
-            let expected: Vec<f64> =
-                (0..members).map(|member| self.rows[member * trainings + place].expected / span).collect();
-            let mean = expected.iter().sum::<f64>() / members as f64;
-            let variance = expected.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / members as f64;
+            let expected: Vec<f64> = self.rows_of(*place).map(|row| self.rows[row].expected / span).collect();
+            let mean = expected.iter().sum::<f64>() / members;
+            let variance = expected.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / members;
             self.disagreements[*place].push(variance.sqrt());
             let lead = self.rows[self.places[*place]].clone();
-            for row in (0..members).map(|member| member * trainings + place).filter(|row| *row != self.places[*place]) {
-                self.rows[row] = lead.clone();
+            for row in self.rows_of(*place) {
+                self.rows[row].clone_from(&lead);
             }
         }
     }
+}
+
+/// What a training draws its metrics from.
+fn metrics_of(draw: &Draw) -> Random {
+    Random::stream(draw.seed.into(), &[METRICS])
 }
 
 /// Metrics as a world model knows them: within their ranges, and those that it does not forecast at the low end.
@@ -181,10 +195,8 @@ impl Env for Simulation<'_> {
 
     fn step(&mut self, running: &[usize], orders: &[Order]) -> Vec<Option<Vec<f64>>> {
         for (place, order) in running.iter().zip(orders) {
-            let (trainings, lead) = (self.places.len(), self.places[*place]);
-            let members = if self.by_all { self.model.members() } else { 1 };
-            for member in 0..members {
-                let row = &mut self.rows[if self.by_all { member * trainings + place } else { lead }];
+            for row in self.rows_of(*place) {
+                let row = &mut self.rows[row];
                 row.actions.clone_from(&order.actions);
                 row.coming.clone_from(&order.hyperparameters);
             }

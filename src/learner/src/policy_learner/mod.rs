@@ -9,7 +9,7 @@ pub mod metrics;
 mod publish;
 mod search;
 pub mod service;
-mod storage;
+pub(crate) mod storage;
 mod strategy;
 mod summary;
 
@@ -84,10 +84,7 @@ impl Learner {
             }
         }
         let published = publish(&config, &storage, &strategy, epoch, &learned)?;
-        let mut world_model = 0;
-        while storage.load_world_model(world_model + 1)?.is_some() {
-            world_model += 1;
-        }
+        let world_model = storage.newest_world_model();
         let (phase, gathering, doing, fault) = (LearnerPhase::Idle, None, None, None);
         let progress = Progress { phase, gathering, learned, world_model, doing, fault };
         let learner = Self {

@@ -85,6 +85,11 @@ impl Storage {
         self.0.read(&world_model(epoch))
     }
 
+    /// Epoch of the newest world model; 0 where there is none.
+    pub fn newest_world_model(&self) -> u32 {
+        newest_world_model(self.root())
+    }
+
     /// Commits an epoch as learned.
     pub fn save_learned(&self, epoch: &LearnedEpoch) -> Result<(), LearnerError> {
         let text = serde_json::to_vec_pretty(epoch).expect("plain data always serialises");
@@ -114,7 +119,13 @@ fn policy(version: u64) -> String {
     format!("policies/policy-{version:06}.safetensors")
 }
 
-fn world_model(epoch: u32) -> String {
+/// Epoch of the newest world model in the folder of a policy learner, whoever works in it; 0 where there is none.
+pub(crate) fn newest_world_model(root: &Path) -> u32 {
+    (1..).take_while(|epoch| root.join(world_model(*epoch)).exists()).last().unwrap_or_default()
+}
+
+/// Where the world model trained up to `epoch` lies in that folder.
+pub(crate) fn world_model(epoch: u32) -> String {
     format!("world-models/epoch-{epoch:06}.safetensors")
 }
 

@@ -81,13 +81,14 @@ impl WorldModelLearner {
         let initial = runtime.block_on(crate::initial_data(&self.config))?;
         let mut known = Vec::new();
         let mut trained = 0;
-        if let Some((epoch, version)) = self.storage.newest()? {
-            self.tell(&model.take(&version)?);
-            trained = epoch;
+        if let Some(version) = self.storage.newest()? {
+            let newest = model.take(&version)?;
+            self.tell(&newest);
+            trained = newest.epoch;
             for epoch in 1..=trained {
                 known.extend(self.link.segment(epoch, runtime)?);
             }
-            self.publish(epoch, version, runtime);
+            self.publish(trained, version, runtime);
         }
         for epoch in trained + 1..=self.config.epochs {
             known.extend(self.link.segment(epoch, runtime)?);

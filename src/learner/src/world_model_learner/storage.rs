@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use learn::Trained;
-
 use crate::LearnerError;
 use crate::folder::Folder;
 
@@ -26,11 +24,9 @@ impl Storage {
         self.0.remove(TRAINING)
     }
 
-    /// The newest version, and the epoch up to which it was trained.
-    pub fn newest(&self) -> Result<Option<(u32, Vec<u8>)>, LearnerError> {
-        let Some(version) = self.0.read(NEWEST)? else { return Ok(None) };
-        let epoch = Trained::of(&version)?.epoch;
-        Ok(Some((epoch, version)))
+    /// The newest version.
+    pub fn newest(&self) -> Result<Option<Vec<u8>>, LearnerError> {
+        self.0.read(NEWEST)
     }
 
     /// Keeps what a training can be gone on from.

@@ -132,6 +132,36 @@ fn curve(problem: &Problem, trajectory: &Trajectory, replay: &Replay, metric: (u
     }
 }
 
+/// Env steps ahead that are scored, of forecasts from observation `from` on.
+fn horizons(problem: &Problem, from: usize) -> Vec<usize> {
+    let last = problem.env_steps as usize - from;
+    HORIZONS.into_iter().map(|h| h as usize).filter(|h| *h < last).chain([last]).collect()
+}
+
+/// Scores forecasts of a metric of `real` trainings from observation `from` on: `forecasts` gives those of the n-th, so many
+/// env steps ahead, ascending. Means over trainings that there are forecasts of.
+fn metric_scores(
+    problem: &Problem,
+    real: &[&Trajectory],
+    metric: (usize, &Metric),
+    from: usize,
+    forecasts: impl Fn(usize, usize) -> Vec<f64>,
+) -> MetricScores {
+    let at = |ahead: usize| {
+        let each = real.iter().enumerate().filter_map(|(n, real)| {
+            let forecasts = forecasts(n, ahead);
+            let [now, before] = [from + ahead, from].map(|t| measured(metric, real, t));
+            let mean = mean(&forecasts)?;
+            Some([crps(&forecasts, now), (before - now).abs(), (mean - now).powi(2), (before - now).powi(2)])
+        });
+        let each: Vec<[f64; 4]> = each.collect();
+        let of = |n: usize| mean(&each.iter().map(|scores| scores[n]).collect::<Vec<_>>()).unwrap_or_default();
+        let [crps, last_value_crps, squared_error, last_value_squared_error] = [0, 1, 2, 3].map(of);
+        HorizonScores { env_steps: ahead as u32, crps, last_value_crps, squared_error, last_value_squared_error }
+    };
+    MetricScores { metric: metric.1.name.clone(), horizons: horizons(problem, from).into_iter().map(at).collect() }
+}
+
 /// Real trainings beside what was forecast of them.
 struct Judged<'a> {
     problem: &'a Problem,
@@ -143,10 +173,10 @@ struct Judged<'a> {
 
 impl Judged<'_> {
     fn scores(&self) -> ForecastScores {
-        let horizons = self.horizons();
-        let metric = |metric: (usize, &Metric)| MetricScores {
-            metric: metric.1.name.clone(),
-            horizons: horizons.iter().map(|horizon| self.at(metric, *horizon)).collect(),
+        let metric = |metric: (usize, &Metric)| {
+            let forecasts =
+                |n: usize, ahead: usize| forecasts(self.problem, &self.replays[n].steps[ahead - 1], metric.0);
+            metric_scores(self.problem, self.real, metric, self.from, forecasts)
         };
         let (ends, numbers) = (self.ends(), self.numbers());
         let shown = EXAMPLES.min(self.real.len());
@@ -167,26 +197,6 @@ impl Judged<'_> {
 
     fn pairs(&self) -> impl Iterator<Item = (&Trajectory, &Replay)> {
         self.real.iter().copied().zip(self.replays)
-    }
-
-    /// Env steps ahead that are scored.
-    fn horizons(&self) -> Vec<usize> {
-        let last = self.problem.env_steps as usize - self.from;
-        HORIZONS.into_iter().map(|h| h as usize).filter(|h| *h < last).chain([last]).collect()
-    }
-
-    /// Means over trainings, `horizon` env steps ahead.
-    fn at(&self, metric: (usize, &Metric), horizon: usize) -> HorizonScores {
-        let each = self.pairs().filter_map(|(real, replay)| {
-            let forecasts = forecasts(self.problem, &replay.steps[horizon - 1], metric.0);
-            let [now, before] = [self.from + horizon, self.from].map(|t| measured(metric, real, t));
-            let mean = mean(&forecasts)?;
-            Some([crps(&forecasts, now), (before - now).abs(), (mean - now).powi(2), (before - now).powi(2)])
-        });
-        let each: Vec<[f64; 4]> = each.collect();
-        let of = |n: usize| mean(&each.iter().map(|scores| scores[n]).collect::<Vec<_>>()).unwrap_or_default();
-        let [crps, last_value_crps, squared_error, last_value_squared_error] = [0, 1, 2, 3].map(of);
-        HorizonScores { env_steps: horizon as u32, crps, last_value_crps, squared_error, last_value_squared_error }
     }
 
     /// Every number that was measured, and its forecasts.
@@ -218,7 +228,7 @@ impl Judged<'_> {
         let objective = (self.problem.objective_index(), self.problem.objective_metric());
         let mut points = Vec::new();
         for (real, replay) in self.pairs() {
-            for horizon in self.horizons() {
+            for horizon in horizons(self.problem, self.from) {
                 let of_member = |member: usize| {
                     let own = replay.steps[horizon - 1].iter().zip(&replay.members).filter(|(_, of)| **of == member);
                     mean(&own.filter_map(|(m, _)| said(self.problem, m.as_ref(), objective.0)).collect::<Vec<_>>())

@@ -1,9 +1,9 @@
 //! A forecast that takes no training: each curve's own power law, by least squares.
 
 use tuning::{Outcome, Problem, Trajectory};
-use wire::forecast::{HorizonScores, MetricScores};
+use wire::forecast::MetricScores;
 
-use super::{Judged, measured};
+use super::{measured, metric_scores};
 
 /// Exponents that are tried.
 const EXPONENTS: [f64; 2] = [0.05, 4.0];
@@ -15,27 +15,12 @@ const GRIDS: u32 = 3;
 pub fn power_law(problem: &Problem, trajectories: &[&Trajectory], from: u32) -> Vec<MetricScores> {
     let completed = |t: &&&Trajectory| t.outcome == Some(Outcome::Completed);
     let real: Vec<&Trajectory> = trajectories.iter().filter(completed).copied().collect();
-    let judged = Judged { problem, from: from as usize, real: &real, replays: &[] };
-    let horizons = judged.horizons();
+    let from = from as usize;
     let metrics = problem.forecast().map(|metric| {
-        let laws: Vec<Law> = real
-            .iter()
-            .map(|t| Law::fit(&(0..=from as usize).map(|step| measured(metric, t, step)).collect::<Vec<_>>()))
-            .collect();
-        let at = |horizon: &usize| {
-            let t = from as usize + horizon;
-            let mut sums = [0.0; 4];
-            for (trajectory, law) in real.iter().zip(&laws) {
-                let [now, before] = [t, from as usize].map(|t| measured(metric, trajectory, t));
-                let said = law.at(t).clamp(metric.1.range[0], metric.1.range[1]);
-                let errors = [(said - now).abs(), (before - now).abs(), (said - now).powi(2), (before - now).powi(2)];
-                sums.iter_mut().zip(errors).for_each(|(sum, error)| *sum += error / real.len() as f64);
-            }
-            let [crps, last_value_crps, squared_error, last_value_squared_error] = sums;
-            let env_steps = *horizon as u32;
-            HorizonScores { env_steps, crps, last_value_crps, squared_error, last_value_squared_error }
-        };
-        MetricScores { metric: metric.1.name.clone(), horizons: horizons.iter().map(at).collect() }
+        let known = |t: &&Trajectory| (0..=from).map(|step| measured(metric, t, step)).collect::<Vec<_>>();
+        let laws: Vec<Law> = real.iter().map(|t| Law::fit(&known(t))).collect();
+        let [low, high] = metric.1.range;
+        metric_scores(problem, &real, metric, from, |n, ahead| vec![laws[n].at(from + ahead).clamp(low, high)])
     });
     metrics.collect()
 }

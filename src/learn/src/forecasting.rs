@@ -16,6 +16,8 @@ use crate::{Fit, LearnError, Simulation, WorldModel};
 pub const RATES: [f64; 2] = [0.03, 0.6];
 /// Env steps of a curve.
 const ENV_STEPS: u32 = 30;
+/// Curves to show.
+const EXAMPLES: usize = 12;
 /// Standard deviation of the noise on each value.
 const NOISE: f64 = 0.02;
 // Streams of the seed.
@@ -41,6 +43,9 @@ pub struct Forecasting {
     /// Rates found in generated ones, ascending.
     #[serde(skip)]
     pub generated: Vec<f64>,
+    /// The first real curves and the generated ones that start as they do, from step 0 on.
+    #[serde(skip)]
+    pub examples: Vec<[Vec<f64>; 2]>,
 }
 
 /// Trains on `curves` curves, generates as many, and compares.
@@ -53,16 +58,19 @@ pub fn forecasting(settings: &WorldModelSettings, curves: u32, seed: u64) -> Res
     let mut model = WorldModel::new(problem.clone(), settings, seed, Device::Cpu)?;
     let fit = model.fit(&trajectories)?;
     let of = |trajectory: &Trajectory| trajectory.steps.iter().map(|step| step.metrics[0]).collect::<Vec<f64>>();
-    let found: Vec<f64> = trajectories.iter().map(|trajectory| rate(&of(trajectory))).collect();
+    let real: Vec<Vec<f64>> = trajectories.iter().map(of).collect();
+    let found: Vec<f64> = real.iter().map(|curve| rate(curve)).collect();
     let (first, second) = found.split_at(found.len() / 2);
-    let generated: Vec<f64> = generate(&model, &trajectories, seed).iter().map(|curve| rate(curve)).collect();
+    let generated = generate(&model, &trajectories, seed);
+    let found_generated: Vec<f64> = generated.iter().map(|curve| rate(curve)).collect();
     Ok(Forecasting {
         curves,
-        ks_distance: kolmogorov_smirnov(&found, &generated),
+        ks_distance: kolmogorov_smirnov(&found, &found_generated),
         ks_floor: kolmogorov_smirnov(first, second),
         fit,
         real: ascending(&found),
-        generated: ascending(&generated),
+        generated: ascending(&found_generated),
+        examples: real.into_iter().zip(generated).take(EXAMPLES).map(|(real, generated)| [real, generated]).collect(),
     })
 }
 

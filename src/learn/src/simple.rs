@@ -119,7 +119,7 @@ impl Simple {
         let span = self.span(epoch, number, starts);
         let starts: Vec<&Trajectory> =
             starts.iter().copied().filter(|start| start.steps.len() > span.from as usize).collect();
-        let draws = self.draws(epoch, number, &starts);
+        let draws = self.draws(epoch, number, span.from, &starts);
         let prefixes = draws.iter().map(|draw| starts[draw.task.unwrap_or_default()]).collect();
         let branch = Branch { prefixes, from: span.from, until: span.until };
         let mut simulation = Simulation::new(&self.model, &starts).from(span.from);
@@ -146,8 +146,9 @@ impl Simple {
         Span { from, until: (from + length).min(t) }
     }
 
-    /// What the trajectories of a simulated epoch start from. A group shares the real training whose first metrics it has.
-    fn draws(&self, epoch: u32, simulated: u32, starts: &[&Trajectory]) -> Vec<Draw> {
+    /// What the trajectories of a simulated epoch start from, which leave real ones at observation `from`. A group shares the
+    /// real training whose first metrics it has.
+    fn draws(&self, epoch: u32, simulated: u32, from: u32, starts: &[&Trajectory]) -> Vec<Draw> {
         let SimpleSettings { ppo, simulated_trajectories, .. } = &self.settings;
         let draws = Draws { seed: Random::stream(self.seed, &[SIMULATED]).bits(), tasks: Vec::new(), group: ppo.group };
         let stage = Stage::Learning { repetition: epoch, epoch: simulated };
@@ -157,8 +158,8 @@ impl Simple {
             let start = Random::stream(self.seed, &labels).below(starts.len());
             let mut draw = draws.draw(&self.problem, stage, index);
             draw.task = Some(start);
-            if !starts[start].task.is_empty() {
-                // A task may have starting values of its own.
+            if from > 0 || !starts[start].task.is_empty() {
+                // What was recorded happened under its own values, and a task may have starting values of its own.
                 draw.initial.clone_from(&starts[start].steps[0].hyperparameters);
             }
             draw
@@ -231,5 +232,27 @@ fn symbols(world_model: &WorldModelSettings) -> Result<Symbols, LearnError> {
     match world_model.output {
         Output::Symbols { code, window, .. } => Ok(Symbols { code, d_model, d_ff, layers, heads, window }),
         _ => Err(LearnError::NoSymbols),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::world::fixtures;
+
+    #[test]
+    fn a_branch_starts_from_recorded_values_where_a_whole_training_draws_its_own() {
+        let mut problem = fixtures::problem();
+        let rate = &mut problem.hyperparameters[0];
+        (rate.initial, rate.initial_range) = (None, Some([0.2, 0.8]));
+        let simple =
+            Simple::new(problem, &SimpleSettings::of(wire::settings::Preset::Default, true), 1, Device::Cpu).unwrap();
+        let recorded = fixtures::trajectories(4);
+        let starts: Vec<&Trajectory> = recorded.iter().collect();
+        let drawn = simple.draws(1, 1, 0, &starts);
+        assert!(drawn.iter().all(|draw| (0.2..=0.8).contains(&draw.initial[0])), "{drawn:?}");
+        let branched = simple.draws(1, 1, 2, &starts);
+        assert!(branched.iter().all(|draw| draw.initial == [0.1]), "{branched:?}");
     }
 }

@@ -73,6 +73,8 @@ pub struct Curves {
     pub problem: Problem,
     /// Every curve that has all steps, in the order of their names.
     pub trajectories: Vec<Trajectory>,
+    /// Those names.
+    pub names: Vec<String>,
     /// Curves that lack some.
     pub left_out: usize,
 }
@@ -109,13 +111,15 @@ pub fn curves(table: &Table, args: &CurveArgs) -> Result<Curves, CurveError> {
     if columns.metrics.is_empty() || steps.len() < 3 {
         return Err(CurveError::Nothing);
     }
-    let whole: Vec<&Rows> = all.values().filter(|rows| rows.len() == steps.len()).collect();
+    let is_whole = |curve: &(&&str, &Rows)| curve.1.len() == steps.len();
+    let (names, whole): (Vec<&str>, Vec<&Rows>) = all.iter().filter(is_whole).unzip();
     if whole.len() < 8 {
         return Err(CurveError::TooFew { whole: whole.len(), curves: all.len(), steps: steps.len() });
     }
     let problem = problem(table, args, &columns, &whole);
     let trajectories = (0..).zip(&whole).map(|(index, rows)| trajectory(index, rows)).collect();
-    Ok(Curves { problem, trajectories, left_out: all.len() - whole.len() })
+    let names = names.into_iter().map(str::to_owned).collect();
+    Ok(Curves { problem, trajectories, names, left_out: all.len() - whole.len() })
 }
 
 fn columns(table: &Table, args: &CurveArgs) -> Result<Columns, CurveError> {
@@ -236,6 +240,7 @@ mod tests {
         let args = CurveArgs { hyperparameters: vec!["rate".to_owned()], ..CurveArgs::default() };
         let curves = curves(&table, &args).unwrap();
         assert_eq!((curves.trajectories.len(), curves.left_out, curves.problem.env_steps), (9, 1, 4));
+        assert_eq!(curves.names[..2], ["c01", "c02"]);
         let losses: Vec<f64> = curves.trajectories[0].steps.iter().map(|step| step.metrics[0]).collect();
         assert_eq!(losses, [1.0, 0.5, 1.0 / 3.0, 0.25, 0.2]);
         assert_eq!(curves.problem.metrics.len(), 1);

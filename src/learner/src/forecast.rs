@@ -115,6 +115,7 @@ pub fn of_curves(args: &DataArgs, tell: &mut dyn FnMut(String)) -> Result<Curves
     let order = Random::stream(args.seed, &[0]).shuffled(found.trajectories.len());
     let (test, training) = order.split_at(count.clamp(1, found.trajectories.len() - 2));
     let training: Vec<Trajectory> = training.iter().map(|place| found.trajectories[*place].clone()).collect();
+    let others = test.iter().map(|place| found.names[*place].clone()).collect();
     let test: Vec<&Trajectory> = test.iter().map(|place| &found.trajectories[*place]).collect();
     let mut model = WorldModel::new(problem.clone(), &WorldModelSettings::ours(), args.seed, Device::Cpu)?;
     let begin = Instant::now();
@@ -131,6 +132,7 @@ pub fn of_curves(args: &DataArgs, tell: &mut dyn FnMut(String)) -> Result<Curves
         env_steps: problem.env_steps,
         loss: fit.loss,
         seconds,
+        others,
         scores,
         power_law: power_law(&problem, &test, from),
     })

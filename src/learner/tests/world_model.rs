@@ -79,7 +79,13 @@ fn every_epoch_gives_a_world_model_and_what_it_is_about_shows() {
     until("both versions are told of", || pair.world_model.state().epochs_trained == 2);
     assert_eq!((pair.world_model.state().fault, pair.world_model.state().failed), (None, false));
     let text = learner::world_model_learner::metrics::render(&pair.world_model);
-    for line in ["epochs_trained 2\n", "optimizer_steps 30\n", "forecast_crps{env_steps=\"1\",metric=\"score\"} "] {
+    for line in [
+        "epochs_trained 2\n",
+        "optimizer_steps 30\n",
+        "forecast_surprise ",
+        "forecast_crps{env_steps=\"1\",metric=\"score\"} ",
+        "forecast_calibration{quantile=\"0.5\"} ",
+    ] {
         assert!(text.contains(&format!("trainpilot_world_model_{line}")), "no {line} in {text}");
     }
     for epoch in 1..=2 {

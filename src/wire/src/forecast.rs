@@ -127,7 +127,10 @@ pub struct CurvesForecast {
     pub loss: f64,
     /// Seconds that training took.
     pub seconds: f64,
-    /// How good its forecasts of the others are.
+    /// Names of the others, so that whoever forecasts them too knows which they are.
+    #[serde(default)]
+    pub others: Vec<String>,
+    /// How good its forecasts of those are.
     pub scores: ForecastScores,
     /// The same for each curve's own power law.
     pub power_law: Vec<MetricScores>,

@@ -12,7 +12,12 @@ mod programs;
 mod setup;
 mod study;
 
-use std::{env, ffi::OsString, path::Path, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    path::{self, Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -72,7 +77,11 @@ enum Verb {
     /// A forecaster in symbols is trained on a thousand synthetic accuracy curves that converge to 1 at varying rates, and
     /// generates as many. Prints histograms of the rates found in both, and last one line of JSON with the
     /// Kolmogorov–Smirnov distance of the two (ksDistance) and that between two halves of the real ones (ksFloor).
-    Forecasting,
+    Forecasting {
+        /// File for a picture of both histograms and of some curves, in SVG
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+    },
     /// Set up, build in release and measure, beside a peer where there is one
     ///
     /// Prints what each benchmark prints. Without a name, all are run, also after one has failed.
@@ -97,7 +106,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Verb::Generate { check } => generate::run(root, check),
         Verb::Check => check::run(root),
         Verb::Study(study) => study.run(root),
-        Verb::Forecasting => forecasting(root),
+        Verb::Forecasting { picture } => forecasting(root, picture.as_deref()),
         Verb::Bench(bench) => bench.run(root),
     }
 }
@@ -109,10 +118,11 @@ fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     command::run(command::cargo(root).args(["test", "--workspace", "--no-fail-fast"]).args(arguments))
 }
 
-fn forecasting(root: &Path) -> anyhow::Result<()> {
+fn forecasting(root: &Path, picture: Option<&Path>) -> anyhow::Result<()> {
     setup::for_tests(root)?;
-    let arguments = ["run", "--release", "--package", "trainpilot-learn", "--example", "forecasting"];
-    command::run(command::cargo(root).args(arguments))
+    let arguments = ["run", "--release", "--package", "trainpilot-learn", "--example", "forecasting", "--"];
+    let picture = picture.map(path::absolute).transpose()?;
+    command::run(command::cargo(root).args(arguments).args(picture))
 }
 
 /// The words that choose a profile: the programs have to lie beside the tests that start them.

@@ -14,6 +14,8 @@ const BARS: usize = 16;
 const WIDTH: usize = 30;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Sums of several threads depend on how many there are.
+    tch::set_num_threads(1);
     let settings = WorldModelSettings {
         output: Output::Symbols {
             code: SymbolCode::OURS,

@@ -37,20 +37,16 @@ fn histograms(area: &Area<'_>, Forecasting { real, generated, ks_distance, ks_fl
     let title = format!(
         "rates found: real (grey) and generated, distance {ks_distance:.3}, between halves of the real {ks_floor:.3}"
     );
-    let rates = (edge(0)..edge(BARS)).log_scale();
+    // Plotters crowds a logarithmic axis with labels, so it is a linear one of logarithms.
+    let rates = edge(0).ln()..edge(BARS).ln();
     let mut chart = frame(area, &title).build_cartesian_2d(rates, 0.0..most * 1.05)?;
-    let number = |rate: &f64| format!("{rate:.2}");
-    chart
-        .configure_mesh()
-        .light_line_style(MESH)
-        .bold_line_style(MESH)
-        .x_desc("rate per env step")
-        .x_label_formatter(&number)
-        .label_style(FONT)
-        .draw()?;
+    let (rate, whole) = (|log: &f64| format!("{:.2}", log.exp()), |count: &f64| format!("{count:.0}"));
+    let mut mesh = chart.configure_mesh();
+    mesh.x_label_formatter(&rate).y_label_formatter(&whole).x_labels(8).y_labels(6).x_desc("rate per env step");
+    mesh.light_line_style(TRANSPARENT).bold_line_style(MESH).label_style(FONT).draw()?;
     for (rates, color, place) in [(real, REAL, 0.08), (generated, GENERATED, 0.5)] {
         let bars = (0..BARS).map(|bar| {
-            let within = |share: f64| edge(bar) * (edge(bar + 1) / edge(bar)).powf(share);
+            let within = |share: f64| edge(bar).ln() + share * (edge(bar + 1) / edge(bar)).ln();
             let corners = [(within(place), 0.0), (within(place + 0.42), count(rates, bar) as f64)];
             Rectangle::new(corners, color.filled())
         });
@@ -64,7 +60,9 @@ fn curves(area: &Area<'_>, Forecasting { examples, .. }: &Forecasting) -> Drawn 
     let steps = examples.first().map_or(0, |[real, _]| real.len() - 1);
     let title = "accuracy: real curves (grey), and as many generated";
     let mut chart = frame(area, title).build_cartesian_2d(0..steps, 0.0..1.05)?;
-    chart.configure_mesh().light_line_style(MESH).bold_line_style(MESH).x_desc("env step").label_style(FONT).draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.x_labels(7).y_labels(6).x_desc("env step");
+    mesh.light_line_style(TRANSPARENT).bold_line_style(MESH).label_style(FONT).draw()?;
     for (which, color) in [(0, REAL), (1, GENERATED)] {
         for example in examples {
             let points = example[which].iter().copied().enumerate();

@@ -42,6 +42,9 @@ pub struct Place {
     pub announce: Option<PathBuf>,
     /// Time between being told to stop and being killed.
     pub grace: Duration,
+    /// Whether it stays until it is told to stop, even if its trajectory is over and safe: something else would start it
+    /// again.
+    pub sidecar: bool,
 }
 
 /// Why an agent could not start or end as it should.
@@ -105,7 +108,7 @@ pub async fn run(config: &'static AgentConfig, identity: &Identity, place: &Plac
     let link = learner_link::follow(stream, &config.learner, &config.problem, sender);
     let end = async {
         tokio::select! {
-            () = agent.finished() => Ok(()),
+            () = agent.finished(), if !place.sidecar => Ok(()),
             () = stop.told() => hand_over(&agent, &learner, place.grace).await,
         }
     };

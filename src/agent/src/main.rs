@@ -9,12 +9,12 @@ use agent::life::{Place, run};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use wire::agent::AgentConfig;
+use wire::agent::{AgentConfig, attempt_of};
 use wire::tls::Identity;
 
 /// Steers one training: takes its reports, answers with hyperparameters, and keeps the record until it is stored.
 ///
-/// Ends by itself once the trajectory has ended and its end is stored. Logs to standard error; RUST_LOG chooses how much.
+/// Ends by itself once the trajectory has ended and its end is stored, unless it is a sidecar. Logs to standard error; RUST_LOG chooses how much.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,6 +27,9 @@ struct Arguments {
     /// Try at this index, from 0.
     #[arg(long, env = "TRAINPILOT_ATTEMPT", value_name = "N", default_value_t = 0)]
     attempt: u32,
+    /// Unique id of the pod, from which the number of the try is made in a cluster, where nobody counts them.
+    #[arg(long, env = "TRAINPILOT_POD_UID", value_name = "UID", conflicts_with = "attempt")]
+    pod_uid: Option<String>,
     /// Folder with the agent's identity: ca.pem, cert.pem, key.pem.
     #[arg(long, env = "TRAINPILOT_TLS", value_name = "DIR")]
     tls: PathBuf,
@@ -45,6 +48,10 @@ struct Arguments {
     /// Seconds between SIGTERM and being killed, in which the rest of the record is brought to safety.
     #[arg(long, env = "TRAINPILOT_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     grace_seconds: u64,
+    /// Stay until told to stop, even if the trajectory has ended and its end is stored: for a container that would be started
+    /// again.
+    #[arg(long)]
+    sidecar: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -76,12 +83,17 @@ fn read(file: &Path) -> anyhow::Result<AgentConfig> {
 }
 
 fn place(arguments: Arguments) -> anyhow::Result<Place> {
-    let Arguments { index, attempt, trainer_listen, trainer_path, listen, announce, grace_seconds, .. } = arguments;
+    let Arguments { index, pod_uid, trainer_listen, trainer_path, listen, announce, grace_seconds, sidecar, .. } =
+        arguments;
+    let attempt = match pod_uid {
+        None => arguments.attempt,
+        Some(uid) => attempt_of(&uid).with_context(|| format!("--pod-uid is {uid:?}, expected the id of a pod"))?,
+    };
     let sound = |path: &String| path.is_empty() || (path.starts_with('/') && !path.ends_with('/'));
     ensure!(
         trainer_path.as_ref().is_none_or(sound),
         "--trainer-path is {trainer_path:?}, expected \"\" or a path that begins, but does not end, with a slash"
     );
     let grace = Duration::from_secs(grace_seconds);
-    Ok(Place { index, attempt, trainer_listen, trainer_path, listen, announce, grace })
+    Ok(Place { index, attempt, trainer_listen, trainer_path, listen, announce, grace, sidecar })
 }

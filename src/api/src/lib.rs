@@ -8,6 +8,7 @@ mod algorithm;
 mod crd;
 mod evaluation;
 mod experiment;
+pub mod labels;
 pub mod meaning;
 mod problem;
 mod schema;

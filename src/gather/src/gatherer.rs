@@ -96,8 +96,13 @@ impl Gatherer {
             let state = self.state();
             order.sort_by_key(|target| state.cursors.get(&target.key).is_some_and(|cursor| cursor.failing));
         }
-        let gathered = stream::iter(order).map(async |target| (target.key, self.gather(target).await));
-        gathered.buffer_unordered(self.config.concurrency.max(1)).collect().await
+        // Made before they are streamed: a closure that makes them would not be known to be Send.
+        let gathered: Vec<_> = order.into_iter().map(|target| self.gather_by_key(target)).collect();
+        stream::iter(gathered).buffer_unordered(self.config.concurrency.max(1)).collect().await
+    }
+
+    async fn gather_by_key(&self, target: &Target) -> (TrajectoryKey, Result<Progress, GatherError>) {
+        (target.key, self.gather(target).await)
     }
 
     /// Gathers what is new of one target: its page goes to the learner, and what the learner has of it to the agent.

@@ -3,12 +3,14 @@
 //! Owns the decision and its reasons: which learners and batches of trajectories are wanted, what learners are told,
 //! how slots are shared, when an experiment is over. Must not know clients, async, clocks (`now` is a field),
 //! randomness or environment variables.
-//! Start reading at [`plan()`]; its input is [`Valid`], its output [`Plan`].
+//! Start reading at [`plan()`]; its input is [`Valid`], its output [`Plan`]. What a plan wants becomes Kubernetes objects in
+//! [`render`].
 
 mod observed;
 mod outcome;
 mod print;
 mod reason;
+pub mod render;
 mod repetition;
 mod share;
 mod status;

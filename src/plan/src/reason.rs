@@ -46,6 +46,8 @@ pub enum Reason {
         /// Epochs that it learned from.
         epochs: u32,
     },
+    /// Something can't start, and may never: no node has room for it, or its image is not to be had.
+    CannotStart(String),
     /// The learner can't go on for the moment and tries again, such as with a full disk.
     LearnerFault(String),
     /// The learner can't go on.
@@ -74,6 +76,7 @@ impl Reason {
             Self::WaitingForSlots => "WaitingForSlots",
             Self::Learning { .. } => "Learning",
             Self::StoppingEarly { .. } => "StoppingEarly",
+            Self::CannotStart(_) => "CannotStart",
             Self::LearnerFault(_) => "LearnerFault",
             Self::LearnerFailed(_) => "LearnerFailed",
             Self::EpochLost(_) => "EpochLost",
@@ -105,6 +108,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidSpec(sentence)
+            | Self::CannotStart(sentence)
             | Self::LearnerFault(sentence)
             | Self::LearnerFailed(sentence)
             | Self::EpochLost(sentence) => f.write_str(sentence),

@@ -22,10 +22,11 @@ pub(crate) fn report(valid: &Valid<'_>, wishes: &[Wish]) -> Report {
         Some(behind) => suspended.or(Some(behind)),
         None => reasons().find(|reason| reason.is_failure()).or_else(early).or_else(|| reasons().next()),
     };
-    let trouble = reasons().find(|reason| reason.is_failure() || matches!(reason, Reason::LearnerFault(_)));
+    let trouble = reasons().find(|reason| reason.is_failure() || matches!(reason, Reason::LearnerFault(_))).cloned();
+    let waits = || Some(Reason::CannotStart(wishes.iter().find_map(|wish| wish.observed.waits_for.clone())?));
     Report {
         overall: overall.unwrap_or(&Reason::WaitingForLearner).clone(),
-        trouble: trouble.cloned(),
+        trouble: trouble.or_else(waits),
         repetitions: reasons().cloned().collect(),
     }
 }

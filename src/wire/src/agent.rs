@@ -38,6 +38,13 @@ pub struct AgentConfig {
     pub policy_wait_seconds: f64,
 }
 
+/// The number of an attempt whose pod has this unique id: its first 31 bits, which no other pod of the same index will have.
+/// None if it is no such id.
+pub fn attempt_of(pod_uid: &str) -> Option<u32> {
+    let digits: String = pod_uid.chars().filter(|c| *c != '-').take(8).collect();
+    (digits.len() == 8).then(|| u32::from_str_radix(&digits, 16).ok().map(|bits| bits >> 1)).flatten()
+}
+
 /// How actions are chosen from the policy's probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {

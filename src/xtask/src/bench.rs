@@ -56,7 +56,7 @@ const BENCHES: &[Measured] = &[
     },
 ];
 
-/// What `trainpilot run` tells a learner's memory allocator; a peer is told the same.
+/// What learners are told about memory (`ENVIRONMENT` in `wire`); a peer is told the same.
 const KEEP_MEMORY: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1000000000")];
 

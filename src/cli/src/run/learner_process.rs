@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use wire::learner::ENVIRONMENT;
+
 use super::process::Process;
 use super::world::last_lines;
 
@@ -19,11 +21,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const TRIES: u32 = 5;
 /// Ends in a row without an epoch in between after which it does: it may be that memory runs out at the same place each time.
 const ENDS: u32 = 10;
-
-/// Tells glibc to keep what a learner frees, which it soon wants again: to give it back to the kernel in between takes a
-/// sixth of the time on large epochs. `cargo xtask bench` measures with the same.
-const KEEP_MEMORY: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1000000000")];
 
 /// How a learner is started.
 pub(super) struct Launch {
@@ -100,7 +97,7 @@ impl LearnerProcess {
         let started = Process::start("learner", program, &self.log(), |command| {
             command.arg(role).arg("--config").arg(config).arg("--storage").arg(storage).arg("--tls").arg(tls);
             command.arg("--announce").arg(&announce).arg("--listen").arg(listen).args(more);
-            command.env("OMP_NUM_THREADS", "1").envs(KEEP_MEMORY);
+            command.envs(ENVIRONMENT);
         });
         let mut process = started.map_err(|error| format!("the {role} learner did not start: {error}"))?;
         let address = process.announcement(&announce, PATIENCE).await?;

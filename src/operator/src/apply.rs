@@ -1,0 +1,186 @@
+//! Brings a plan about: what is unwanted ends, what is wanted is made, learners are told, the status is written, and people
+//! are told. Writes only what differs from what is there.
+
+use api::{TuningExperiment, labels};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+use plan::render::{LEARNER_PORT, Object, Setting, network_policies, render};
+use plan::{Directive, Plan, Workload, WorkloadName};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use wire::client::order_epoch;
+
+use crate::caches::version;
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::gathering::Gathering;
+use crate::pods;
+use crate::writer::failed;
+
+/// Brings the plan about.
+///
+/// # Errors
+/// At the first write that fails; the next round begins anew.
+pub async fn apply(
+    context: &Context,
+    experiment: &TuningExperiment,
+    gathering: Option<&Gathering>,
+    plan: &Plan,
+) -> Result<(), OperatorError> {
+    let work = Work { context, experiment, namespace: experiment.namespace().unwrap_or_default() };
+    for name in &plan.unwanted {
+        work.end(*name).await?;
+    }
+    for workload in &plan.wanted {
+        work.want(workload).await?;
+    }
+    if let Some(gathering) = gathering {
+        for directive in &plan.directives {
+            work.tell(gathering, directive).await;
+        }
+    }
+    work.status(plan).await?;
+    work.events(plan).await;
+    Ok(())
+}
+
+struct Work<'a> {
+    context: &'a Context,
+    experiment: &'a TuningExperiment,
+    namespace: String,
+}
+
+impl Work<'_> {
+    /// Puts a learner to rest, which keeps its volume; removes a batch.
+    async fn end(&self, name: WorkloadName) -> Result<(), OperatorError> {
+        let (writer, full) = (&self.context.writer, name.of(&self.experiment.name_any()));
+        if !matches!(name, WorkloadName::Batch { .. }) {
+            let Some(set) = self.context.stateful_sets.get(&self.namespace, &full)? else { return Ok(()) };
+            let rest = json!({"metadata": {"annotations": {labels::CONTENT: null}}, "spec": {"replicas": 0}});
+            self.context.stateful_sets.wrote(&writer.merge::<StatefulSet>(&set, &rest).await?);
+            return Ok(());
+        }
+        if let Some(job) = self.context.jobs.get(&self.namespace, &full)? {
+            writer.delete::<Job>(&job).await?;
+        }
+        let configs = writer.api::<ConfigMap>(&self.namespace);
+        match configs.delete(&full, &Default::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(failed::<ConfigMap>("delete", &full, error)),
+        }
+    }
+
+    async fn want(&self, workload: &Workload) -> Result<(), OperatorError> {
+        let name = workload.name().of(&self.experiment.name_any());
+        if let Workload::Batch { parallelism, .. } = workload
+            && let Some(job) = self.context.jobs.get(&self.namespace, &name)?
+        {
+            return self.widen(&job, *parallelism).await;
+        }
+        let objects = render(&Setting { experiment: self.experiment, images: &self.context.images }, workload)?;
+        let content = digest(&objects);
+        if !matches!(workload, Workload::Batch { .. }) {
+            let known = self.context.stateful_sets.get(&self.namespace, &name)?;
+            if known.is_some_and(|set| set.annotations().get(labels::CONTENT) == Some(&content)) {
+                return Ok(());
+            }
+            if workload.name() == (WorkloadName::PolicyLearner { repetition: 0 }) {
+                for policy in network_policies(self.experiment) {
+                    self.context.writer.apply(&policy).await?;
+                }
+            }
+        }
+        for object in objects {
+            self.make(object, &content).await?;
+        }
+        Ok(())
+    }
+
+    /// How many trajectories of a batch run at once is all that changes of it.
+    async fn widen(&self, job: &Job, parallelism: u32) -> Result<(), OperatorError> {
+        let granted = job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or_default();
+        if granted == parallelism as i32 {
+            return Ok(());
+        }
+        let change = json!({"spec": {"parallelism": parallelism}});
+        self.context.jobs.wrote(&self.context.writer.merge(job, &change).await?);
+        Ok(())
+    }
+
+    async fn make(&self, object: Object, content: &str) -> Result<(), OperatorError> {
+        let writer = &self.context.writer;
+        match object {
+            Object::ConfigMap(map) => writer.apply(map.as_ref()).await.map(drop),
+            Object::Service(service) => writer.apply(service.as_ref()).await.map(drop),
+            Object::StatefulSet(mut set) => {
+                mark(set.as_mut(), content);
+                self.context.stateful_sets.wrote(&writer.apply(set.as_ref()).await?);
+                Ok(())
+            }
+            Object::Job(mut job) => {
+                mark(job.as_mut(), content);
+                self.context.jobs.wrote(&writer.apply(job.as_ref()).await?);
+                Ok(())
+            }
+        }
+    }
+
+    /// A learner that does not take its order is told again in the next round.
+    async fn tell(&self, gathering: &Gathering, Directive { repetition, order }: &Directive) {
+        let name = WorkloadName::PolicyLearner { repetition: *repetition }.of(&self.experiment.name_any());
+        let pod = self.context.pods.get(&self.namespace, &format!("{name}-0")).ok().flatten();
+        let Some(address) = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT)) else { return };
+        if let Err(error) = order_epoch(&gathering.to_learners, &address, order).await {
+            tracing::warn!(repetition, error = &error as &dyn std::error::Error, "the learner did not take its order");
+        }
+    }
+
+    async fn status(&self, plan: &Plan) -> Result<(), OperatorError> {
+        if self.experiment.status.as_ref() == Some(&plan.status) {
+            return Ok(());
+        }
+        let status = serde_json::to_value(&plan.status).expect("plain data always serialises");
+        let written = self.context.writer.status(self.experiment, &status).await?;
+        self.context.wrote(&self.experiment.uid().unwrap_or_default(), version(&written));
+        Ok(())
+    }
+
+    /// An event that could not be written is lost: the status says the same.
+    async fn events(&self, plan: &Plan) {
+        for event in &plan.events {
+            let event = Event {
+                type_: if event.warning { EventType::Warning } else { EventType::Normal },
+                reason: event.reason.to_owned(),
+                note: Some(event.message.chars().take(1000).collect()),
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = self.context.recorder.publish(&event, &self.experiment.object_ref(&())).await {
+                tracing::warn!(%error, "an event was not written");
+            }
+        }
+    }
+}
+
+fn mark(object: &mut impl ResourceExt, content: &str) {
+    object.annotations_mut().insert(labels::CONTENT.to_owned(), content.to_owned());
+}
+
+/// Tells whether two renderings are the same.
+fn digest(objects: &[Object]) -> String {
+    let mut digest = Sha256::new();
+    for object in objects {
+        let text = match object {
+            Object::ConfigMap(object) => serde_json::to_vec(object),
+            Object::Service(object) => serde_json::to_vec(object),
+            Object::StatefulSet(object) => serde_json::to_vec(object),
+            Object::Job(object) => serde_json::to_vec(object),
+        };
+        digest.update(text.expect("plain data always serialises"));
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,75 @@
+//! What all rounds share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::events::{Recorder, Reporter};
+use plan::render::Images;
+
+use crate::caches::Cache;
+use crate::gathering::Gatherings;
+use crate::identities::Identities;
+use crate::server::Figures;
+use crate::writer::{FIELD_MANAGER, Writer};
+
+/// What all rounds share.
+pub struct Context {
+    /// Writes.
+    pub writer: Writer,
+    /// Tells people.
+    pub recorder: Recorder,
+    /// Where our own programs are found.
+    pub images: Images,
+    /// Batches.
+    pub jobs: Arc<Cache<Job>>,
+    /// Learners.
+    pub stateful_sets: Arc<Cache<StatefulSet>>,
+    /// Pods of both.
+    pub pods: Arc<Cache<Pod>>,
+    /// Who we are in each experiment.
+    pub identities: Identities,
+    /// Metrics on their way to learners.
+    pub gatherings: Gatherings,
+    /// What is shown at `/metrics`.
+    pub figures: Arc<Figures>,
+    /// Version of each experiment as we last wrote it, by its unique id.
+    written: RwLock<HashMap<String, u64>>,
+}
+
+impl Context {
+    /// A context with nothing known of any experiment.
+    pub fn new(
+        writer: Writer,
+        images: Images,
+        (jobs, stateful_sets, pods): (Arc<Cache<Job>>, Arc<Cache<StatefulSet>>, Arc<Cache<Pod>>),
+        figures: Arc<Figures>,
+    ) -> Self {
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
+        let recorder = Recorder::new(writer.client().clone(), reporter);
+        let gatherings = Gatherings::new(Arc::clone(&pods), Arc::clone(&figures));
+        let (identities, written) = Default::default();
+        Self { writer, recorder, images, jobs, stateful_sets, pods, identities, gatherings, figures, written }
+    }
+
+    /// Takes note of an experiment as we wrote it.
+    pub fn wrote(&self, uid: &str, version: Option<u64>) {
+        if let Some(version) = version {
+            self.written.write().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), version);
+        }
+    }
+
+    /// The version of an experiment that must have been seen before anything is decided.
+    pub fn written(&self, uid: &str) -> u64 {
+        self.written.read().unwrap_or_else(PoisonError::into_inner).get(uid).copied().unwrap_or(0)
+    }
+
+    /// Forgets an experiment that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.written.write().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.identities.forget(uid);
+        self.gatherings.forget(uid);
+    }
+}

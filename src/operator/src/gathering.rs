@@ -1,0 +1,99 @@
+//! Metrics on their way from pods to learners: for each experiment a loop of its own, so that one cannot slow another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::{TuningExperiment, labels, meaning};
+use gather::{GatherConfig, Gatherer, Target};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use plan::render::AGENT_PORT;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use wire::http::{Timeouts, client};
+use wire::tls::{Identity, Role, TlsError};
+
+use crate::caches::Cache;
+use crate::pods;
+use crate::server::Figures;
+
+/// Between two looks at a running trajectory. Its end needs no look: an agent that is told to stop waits for the next one,
+/// and in the end delivers by itself.
+const GATHER_EVERY: Duration = Duration::from_secs(1);
+
+/// The gathering of one experiment, and a line to its learners.
+pub struct Gathering {
+    /// Moves metrics.
+    pub gatherer: Arc<Gatherer>,
+    /// Asks and tells learners.
+    pub to_learners: reqwest::Client,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All gatherings.
+pub struct Gatherings {
+    pods: Arc<Cache<Pod>>,
+    figures: Arc<Figures>,
+    running: Mutex<HashMap<String, Arc<Gathering>>>,
+}
+
+impl Gatherings {
+    /// None yet; targets will be found among `pods`.
+    pub fn new(pods: Arc<Cache<Pod>>, figures: Arc<Figures>) -> Self {
+        Self { pods, figures, running: Mutex::default() }
+    }
+
+    /// The gathering of an experiment, which begins if it has not.
+    ///
+    /// # Errors
+    /// If the identity can't be used.
+    pub fn of(&self, experiment: &TuningExperiment, identity: &Identity) -> Result<Arc<Gathering>, TlsError> {
+        let uid = experiment.uid().unwrap_or_default();
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gathering) = running.get(&uid) {
+            return Ok(Arc::clone(gathering));
+        }
+        let config = GatherConfig::new(identity.clone(), meaning::problem(&experiment.spec));
+        let gatherer = Arc::new(Gatherer::new(config)?);
+        let to_learners = client(identity, Role::Learner, Timeouts::REQUEST)?;
+        let looked_at = (experiment.namespace().unwrap_or_default(), experiment.name_any());
+        let look =
+            look_now_and_then(Arc::clone(&gatherer), Arc::clone(&self.pods), looked_at, Arc::clone(&self.figures));
+        let gathering = Arc::new(Gathering { gatherer, to_learners, task: tokio::spawn(look) });
+        running.insert(uid, Arc::clone(&gathering));
+        Ok(gathering)
+    }
+
+    /// Ends the gathering of an experiment.
+    pub fn forget(&self, uid: &str) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+async fn look_now_and_then(
+    gatherer: Arc<Gatherer>,
+    cache: Arc<Cache<Pod>>,
+    (namespace, experiment): (String, String),
+    figures: Arc<Figures>,
+) {
+    let mut ticks = interval(GATHER_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let live =
+            cache.select(|pod| pods::is_of(pod, &namespace, &experiment, labels::TRAJECTORY) && pods::is_running(pod));
+        let target = |pod: &Arc<Pod>| Some(Target { key: pods::key(pod)?, address: pods::address(pod, AGENT_PORT)? });
+        let targets: Vec<Target> = live.iter().filter_map(target).collect();
+        gatherer.retain(|key| targets.iter().any(|target| target.key == *key));
+        let before = gatherer.counters();
+        gatherer.sweep(&targets).await;
+        figures.gathered(&before, &gatherer.counters());
+    }
+}

@@ -1,0 +1,121 @@
+//! `trainpilot-operator`: runs TuningExperiments on Kubernetes.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use kube::Client;
+use kube_lease_manager::LeaseManagerBuilder;
+use operator::controller::{Settings, run};
+use operator::server::{Figures, router};
+use plan::render::Images;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// Name of the lease that the leader holds.
+const LEASE: &str = "trainpilot-operator";
+
+/// How long rounds may take that go on when it is told to stop.
+const LAST_ROUND: Duration = Duration::from_secs(10);
+
+/// Runs TuningExperiments on Kubernetes.
+///
+/// Logs to standard error as JSON; RUST_LOG chooses how much.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Image of the agents.
+    #[arg(long, env = "TRAINPILOT_AGENT_IMAGE", value_name = "IMAGE")]
+    agent_image: String,
+    /// Image of the learners.
+    #[arg(long, env = "TRAINPILOT_LEARNER_IMAGE", value_name = "IMAGE")]
+    learner_image: String,
+    /// When these are pulled: Always, IfNotPresent or Never.
+    #[arg(long, env = "TRAINPILOT_IMAGE_PULL_POLICY", value_name = "POLICY")]
+    image_pull_policy: Option<String>,
+    /// The only namespace to look at; all if not given.
+    #[arg(long, env = "TRAINPILOT_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Namespace of the lease; that of the operator's own pod if not given.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "default")]
+    lease_namespace: String,
+    /// Where health and metrics are asked for.
+    #[arg(long, env = "TRAINPILOT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).init();
+    match operate(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn operate(arguments: Arguments) -> anyhow::Result<()> {
+    // The clients of learners and of the apiserver bring their own providers otherwise.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::try_default().await.context("no cluster is configured")?;
+    let figures = Arc::new(Figures::new()?);
+    let listener = TcpListener::bind(arguments.listen).await;
+    let listener = listener.with_context(|| format!("can't listen on {}", arguments.listen))?;
+    let served = axum::serve(listener, router(Arc::clone(&figures))).into_future();
+    let lease = LeaseManagerBuilder::new(client.clone(), LEASE).with_namespace(&arguments.lease_namespace);
+    let lease = lease.build().await.context("the lease can't be used")?;
+    let (mut leading, lease) = lease.watch().await;
+    figures.set_ready();
+    let images = Images {
+        agent: arguments.agent_image,
+        learner: arguments.learner_image,
+        pull_policy: arguments.image_pull_policy,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let (mut lost, follows) = (leading.clone(), leading.clone());
+    let work = async {
+        leading.wait_for(|leads| *leads).await.context("the lease is not followed any more")?;
+        tracing::info!("leading");
+        let settings = Settings { images, namespace: arguments.namespace };
+        run(client, settings, figures, follows, told(stopped)).await;
+        anyhow::Ok(())
+    };
+    let lost = async move {
+        let _ = lost.wait_for(|leads| *leads).await;
+        let _ = lost.wait_for(|leads| !*leads).await;
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let signalled = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+        // Rounds that go on are finished first.
+        tokio::time::sleep(LAST_ROUND).await;
+    };
+    tokio::select! {
+        worked = work => worked?,
+        served = served => served?,
+        // Whoever leads now has begun: there is nothing to be said any more.
+        () = lost => anyhow::bail!("the lease was lost"),
+        () = signalled => {}
+    }
+    // Given back, so that the next one need not wait for it to run out: it is followed as long as somebody listens.
+    drop(leading);
+    let _ = lease.await;
+    Ok(())
+}
+
+async fn told(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

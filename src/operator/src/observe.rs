@@ -1,0 +1,192 @@
+//! What can be seen of an experiment: its objects from the caches, and what its learners say. Only reads.
+
+use std::collections::BTreeSet;
+
+use api::{Timestamp, TuningExperiment, labels};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use plan::render::{LEARNER_PORT, learner_address};
+use plan::{BatchObserved, LearnerObserved, Observed, RepetitionObserved, WorkloadName, WorldModelObserved};
+use std::sync::Arc;
+use wire::client::{learner_state, world_model_state};
+use wire::learner::LearnerState;
+
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::gathering::Gathering;
+use crate::pods;
+
+/// How often a learner is started again before that is given up.
+const RESTARTS: i32 = 10;
+
+/// Looks at everything.
+///
+/// # Errors
+/// If something was written that is not seen yet.
+pub async fn observe(
+    context: &Context,
+    experiment: &TuningExperiment,
+    gathering: &Gathering,
+) -> Result<Observed, OperatorError> {
+    let look =
+        Look { context, namespace: experiment.namespace().unwrap_or_default(), name: experiment.name_any(), gathering };
+    let mut repetitions = Vec::new();
+    for repetition in 0..experiment.spec.repetitions {
+        repetitions.push(look.repetition(repetition).await?);
+    }
+    Ok(Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions })
+}
+
+/// A look at one experiment.
+struct Look<'a> {
+    context: &'a Context,
+    namespace: String,
+    name: String,
+    gathering: &'a Gathering,
+}
+
+impl Look<'_> {
+    async fn repetition(&self, repetition: u32) -> Result<RepetitionObserved, OperatorError> {
+        // Jobs first: whatever their pods have delivered, the learner then knows of.
+        let jobs = self.jobs(repetition)?;
+        let policy_learner = WorkloadName::PolicyLearner { repetition };
+        let learner = match self.running(policy_learner)? {
+            None => None,
+            Some(set) => {
+                let pod = self.pod(policy_learner);
+                let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
+                let mut state = None;
+                if let Some(address) = address {
+                    self.gathering.gatherer.set_learner(repetition, address.clone());
+                    state = learner_state(&self.gathering.to_learners, &address).await.ok();
+                }
+                Some(LearnerObserved { epochs: epochs(&set), state, failure: pod.as_deref().and_then(failure) })
+            }
+        };
+        let world_model_learner = WorkloadName::WorldModelLearner { repetition };
+        let world_model = match self.running(world_model_learner)? {
+            None => None,
+            Some(_) => {
+                let pod = self.pod(world_model_learner);
+                let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
+                let state = match address {
+                    Some(address) => world_model_state(&self.gathering.to_learners, &address).await.ok(),
+                    None => None,
+                };
+                Some(WorldModelObserved { state, failure: pod.as_deref().and_then(failure) })
+            }
+        };
+        let state = learner.as_ref().and_then(|learner| learner.state.as_ref());
+        let batches = jobs.iter().map(|job| self.batch(job, state)).collect();
+        Ok(RepetitionObserved {
+            address: learner_address(&self.name, &self.namespace, repetition),
+            learner,
+            world_model,
+            batches,
+            waits_for: self.waits_for(repetition),
+        })
+    }
+
+    /// A learner that is not put to rest.
+    fn running(&self, name: WorkloadName) -> Result<Option<Arc<StatefulSet>>, OperatorError> {
+        let set = self.context.stateful_sets.get(&self.namespace, &name.of(&self.name))?;
+        Ok(set.filter(|set| set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)))
+    }
+
+    fn jobs(&self, repetition: u32) -> Result<Vec<Arc<Job>>, OperatorError> {
+        let number = repetition.to_string();
+        let of_repetition = self.context.jobs.select(|job| {
+            let label = |name: &str| job.labels().get(name).map(String::as_str);
+            job.metadata.namespace.as_deref() == Some(&self.namespace)
+                && label(labels::EXPERIMENT) == Some(&self.name)
+                && label(labels::REPETITION) == Some(&number)
+                && job.metadata.deletion_timestamp.is_none()
+        });
+        // Each of them is known as it was last written.
+        let fresh = of_repetition.into_iter().map(|job| self.context.jobs.get(&self.namespace, &job.name_any()));
+        Ok(fresh.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The one pod of a learner.
+    fn pod(&self, name: WorkloadName) -> Option<Arc<Pod>> {
+        self.context.pods.get(&self.namespace, &format!("{}-0", name.of(&self.name))).ok().flatten()
+    }
+
+    fn pods_of_batch(&self, repetition: u32, epoch: u32) -> Vec<Arc<Pod>> {
+        self.context.pods.select(|pod| {
+            pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY)
+                && pods::batch_of(pod) == Some((repetition, epoch))
+        })
+    }
+
+    fn batch(&self, job: &Job, learner: Option<&LearnerState>) -> BatchObserved {
+        let number = |name: &str| job.labels().get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+        let (repetition, epoch) = (number(labels::REPETITION), number(labels::EPOCH));
+        let pods = self.pods_of_batch(repetition, epoch);
+        let live: BTreeSet<u32> =
+            pods.iter().filter(|pod| pods::is_live(pod)).filter_map(|pod| Some(pods::key(pod)?.index)).collect();
+        let status = job.status.clone().unwrap_or_default();
+        let completed = indices(status.completed_indexes.as_deref().unwrap_or_default());
+        let mut failed = indices(status.failed_indexes.as_deref().unwrap_or_default());
+        let gathering = learner.and_then(|state| state.gathering.as_ref()).filter(|state| state.epoch == epoch);
+        // A trainer that ended well before its trajectory did leaves nothing to wait for.
+        let early = |index: &u32| gathering.is_some_and(|state| !state.ended.contains(index)) && !live.contains(index);
+        failed.extend(completed.iter().copied().filter(early));
+        let given_up = completed.iter().any(early).then(|| {
+            "a trainer ended with exit code 0 before its trajectory was over, without a report of `diverged`".to_owned()
+        });
+        BatchObserved {
+            epoch,
+            final_evaluation: job.annotations().get(labels::FINAL_EVALUATION).is_some_and(|text| text == "true"),
+            parallelism: job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or_default() as u32,
+            running: pods.iter().filter(|pod| pods::is_live(pod)).count() as u32,
+            ended: completed.into_iter().collect(),
+            failed: failed.into_iter().collect(),
+            failure: pods.iter().find_map(|pod| pods::failure(pod)).or(given_up),
+        }
+    }
+
+    fn waits_for(&self, repetition: u32) -> Option<String> {
+        let number = repetition.to_string();
+        let own = self.context.pods.select(|pod| {
+            pod.metadata.namespace.as_deref() == Some(&self.namespace)
+                && pod.labels().get(labels::EXPERIMENT) == Some(&self.name)
+                && pod.labels().get(labels::REPETITION) == Some(&number)
+        });
+        own.iter().find_map(|pod| pods::waits_for(pod))
+    }
+}
+
+/// Why a learner's pod can't be kept running.
+fn failure(pod: &Pod) -> Option<String> {
+    let (restarts, why) = pods::restarts(pod);
+    let why = why.unwrap_or_else(|| "no reason is known".to_owned());
+    (restarts >= RESTARTS).then(|| format!("pod {} was started {restarts} times again: {why}", pod.name_any()))
+}
+
+fn epochs(set: &StatefulSet) -> u32 {
+    set.annotations().get(labels::EPOCHS).and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Indices as a Job writes them: `0,3-5`.
+fn indices(text: &str) -> BTreeSet<u32> {
+    let parts = text.split(',').filter(|part| !part.is_empty());
+    let ranges = parts.filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse::<u32>().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_read_as_jobs_write_them() {
+        assert_eq!(indices("").len(), 0);
+        assert_eq!(indices("0,3-5,7").into_iter().collect::<Vec<_>>(), [0, 3, 4, 5, 7]);
+    }
+}

@@ -1,0 +1,141 @@
+//! What pods say about themselves, in the planner's words.
+
+use api::labels;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+use tuning::TrajectoryKey;
+use wire::agent::attempt_of;
+
+/// Annotation in which a Job tells its pods which index they are.
+const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// Drops what nobody here reads.
+pub fn slim(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    if let Some(spec) = &mut pod.spec {
+        let node = spec.node_name.take();
+        *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, ..Default::default() };
+    }
+    if let Some(annotations) = &mut pod.metadata.annotations {
+        annotations.retain(|name, _| name == INDEX);
+    }
+}
+
+/// Whether it belongs to the experiment.
+pub fn is_of(pod: &Pod, namespace: &str, experiment: &str, role: &str) -> bool {
+    let label = |name: &str| pod.labels().get(name).map(String::as_str);
+    pod.metadata.namespace.as_deref() == Some(namespace)
+        && label(labels::EXPERIMENT) == Some(experiment)
+        && label(labels::ROLE) == Some(role)
+}
+
+/// Repetition and epoch of a trajectory's pod.
+pub fn batch_of(pod: &Pod) -> Option<(u32, u32)> {
+    let number = |name: &str| pod.labels().get(name)?.parse().ok();
+    Some((number(labels::REPETITION)?, number(labels::EPOCH)?))
+}
+
+/// Which attempt a trajectory's pod is.
+pub fn key(pod: &Pod) -> Option<TrajectoryKey> {
+    let (repetition, epoch) = batch_of(pod)?;
+    let index = pod.annotations().get(INDEX)?.parse().ok()?;
+    let attempt = attempt_of(pod.metadata.uid.as_deref()?)?;
+    Some(TrajectoryKey { repetition, epoch, index, attempt })
+}
+
+/// Where it is reached, if it is.
+pub fn address(pod: &Pod, port: u16) -> Option<String> {
+    let ip = pod.status.as_ref()?.pod_ip.as_ref()?;
+    // An IPv6 address has colons of its own.
+    Some(if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") })
+}
+
+/// Whether it has not ended.
+pub fn is_live(pod: &Pod) -> bool {
+    !matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// Whether its containers may run.
+pub fn is_running(pod: &Pod) -> bool {
+    phase(pod) == "Running"
+}
+
+fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
+}
+
+/// Why it failed, in a sentence.
+pub fn failure(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
+    let container = status.container_statuses.iter().flatten().find_map(ended_badly);
+    let whole = || {
+        let reason = status.reason.clone()?;
+        Some(match reason.as_str() {
+            "DeadlineExceeded" => "the trainer did not end within deadlineSeconds".to_owned(),
+            _ => format!("{reason}: {}", status.message.clone().unwrap_or_default()),
+        })
+    };
+    let sentence = whole().or(container).unwrap_or_else(|| "it failed without a reason".to_owned());
+    Some(format!("pod {}: {sentence}", pod.name_any()))
+}
+
+/// How a container ended, if it was no success.
+fn ended_badly(container: &ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref().and_then(|state| state.terminated.as_ref());
+    let ended = state.or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
+    if ended.exit_code == 0 {
+        return None;
+    }
+    let why = match ended.reason.as_deref() {
+        Some("OOMKilled") => "ran out of memory".to_owned(),
+        _ => format!("ended with exit code {}", ended.exit_code),
+    };
+    Some(format!("the container {} {why}", container.name))
+}
+
+/// How often its containers were started again, and why the last one ended.
+pub fn restarts(pod: &Pod) -> (i32, Option<String>) {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    statuses.map(|container| (container.restart_count, ended_badly(container))).next().unwrap_or_default()
+}
+
+/// Why it can't start, if it waits for something that may never come.
+pub fn waits_for(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let unscheduled = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    });
+    if let Some(condition) = unscheduled {
+        return Some(format!(
+            "pod {} can't be scheduled: {}",
+            pod.name_any(),
+            condition.message.clone().unwrap_or_default()
+        ));
+    }
+    let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    statuses
+        .filter_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = waiting.reason.as_deref()?;
+            let troubled = [
+                "ErrImagePull",
+                "ImagePullBackOff",
+                "InvalidImageName",
+                "ErrImageNeverPull",
+                "CreateContainerConfigError",
+                "CreateContainerError",
+            ];
+            troubled.contains(&reason).then(|| {
+                format!(
+                    "pod {}, container {}: {reason}: image {}: {}",
+                    pod.name_any(),
+                    container.name,
+                    container.image,
+                    waiting.message.clone().unwrap_or_default()
+                )
+            })
+        })
+        .next()
+}

@@ -1,0 +1,87 @@
+//! One round for one experiment: observe, validate, plan, apply. What goes wrong is told and tried again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::{Phase, Timestamp, TuningExperiment, TuningExperimentStatus};
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use plan::{Observed, Plan};
+
+use crate::caches::version;
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::{apply, observe};
+
+/// Between a write and its being seen.
+const SHORTLY: Duration = Duration::from_millis(100);
+/// Pauses after an error: doubled each time it comes again, as the queue does it.
+const AFTER_ERROR: Duration = Duration::from_secs(5);
+
+/// One round.
+///
+/// # Errors
+/// If something could not be read or written.
+pub async fn reconcile(experiment: Arc<TuningExperiment>, context: Arc<Context>) -> Result<Action, OperatorError> {
+    let began = Instant::now();
+    let done = round(&experiment, &context).await;
+    context.figures.reconciled(began.elapsed(), done.as_ref().err().map(OperatorError::word));
+    match done {
+        // What is made of a spec that can't be brought about is known only now: it is the user who must act.
+        Err(OperatorError::Render(error)) => {
+            let observed = alone(&experiment);
+            let violation = api::Violation { path: "spec".to_owned(), message: error.to_string() };
+            apply::apply(&context, &experiment, None, &plan::refuse(&observed, &[violation])).await?;
+            Ok(Action::await_change())
+        }
+        done => done,
+    }
+}
+
+async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Action, OperatorError> {
+    let uid = experiment.uid().unwrap_or_default();
+    if experiment.metadata.deletion_timestamp.is_some() {
+        context.forget(&uid);
+        return Ok(Action::await_change());
+    }
+    if version(experiment).unwrap_or(u64::MAX) < context.written(&uid) {
+        return Err(OperatorError::Stale { kind: "TuningExperiment".to_owned(), name: experiment.name_any() });
+    }
+    let observed = alone(experiment);
+    if let Err(violations) = plan::validate(&observed) {
+        apply::apply(context, experiment, None, &plan::refuse(&observed, &violations)).await?;
+        return Ok(Action::await_change());
+    }
+    let identity = context.identities.of(&context.writer, experiment).await?;
+    let gathering = context.gatherings.of(experiment, &identity)?;
+    let observed = observe::observe(context, experiment, &gathering).await?;
+    let plan: Plan = match plan::validate(&observed) {
+        Ok(valid) => plan::plan(&valid),
+        Err(violations) => plan::refuse(&observed, &violations),
+    };
+    context.figures.planned(experiment, &plan);
+    apply::apply(context, experiment, Some(&gathering), &plan).await?;
+    if is_over(&plan.status) {
+        context.gatherings.forget(&uid);
+    }
+    Ok(plan.requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What to do after a round that failed.
+pub fn after_error(experiment: Arc<TuningExperiment>, error: &OperatorError, _: Arc<Context>) -> Action {
+    if matches!(error, OperatorError::Stale { .. }) {
+        return Action::requeue(SHORTLY);
+    }
+    let (namespace, name) = (experiment.namespace().unwrap_or_default(), experiment.name_any());
+    tracing::warn!(namespace, experiment = name, error = error as &dyn std::error::Error, "tried again later");
+    Action::requeue(AFTER_ERROR)
+}
+
+/// The experiment, with nothing seen of what belongs to it.
+fn alone(experiment: &TuningExperiment) -> Observed {
+    Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions: Vec::new() }
+}
+
+fn is_over(status: &TuningExperimentStatus) -> bool {
+    matches!(status.phase, Phase::Complete | Phase::Failed)
+}

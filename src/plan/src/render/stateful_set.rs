@@ -1,0 +1,125 @@
+//! A learner: one replica with a volume of its own, which is what it knows.
+
+use std::collections::BTreeMap;
+
+use api::{LearnerSpec, StorageSpec, labels};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
+    PodTemplateSpec, Volume, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use wire::settings::LearnerConfig;
+use wire::tls::Role;
+
+use super::{LEARNER_PORT, Setting, metadata, pod};
+use crate::WorkloadName;
+
+/// Name of the volume with what a learner keeps, and where it is seen.
+const STORAGE: &str = "storage";
+const STORAGE_FOLDER: &str = "/var/lib/trainpilot";
+/// Size of the volume, unless the user says otherwise.
+const SIZE: &str = "10Gi";
+
+/// The StatefulSet of a learner. `policy_learner` is where a world-model learner reaches its policy learner.
+pub(super) fn stateful_set(
+    setting: &Setting<'_>,
+    name: WorkloadName,
+    config: &LearnerConfig,
+    policy_learner: Option<&str>,
+) -> StatefulSet {
+    let learners = &setting.experiment.spec.learners;
+    let spec = if policy_learner.is_some() { &learners.world_model } else { &learners.policy };
+    let spec = spec.clone().unwrap_or_default();
+    let labels = metadata::workload_labels(setting.experiment, name);
+    let mut metadata = metadata::of_workload(setting, name);
+    let epochs = BTreeMap::from([(labels::EPOCHS.to_owned(), config.epochs.to_string())]);
+    metadata.annotations = Some(epochs.clone());
+    StatefulSet {
+        spec: Some(StatefulSetSpec {
+            replicas: Some(1),
+            service_name: metadata.name.clone(),
+            selector: LabelSelector { match_labels: Some(labels.clone()), ..LabelSelector::default() },
+            // The volume stays when the learner has nothing left to do, and goes when the experiment does.
+            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+                when_deleted: Some("Delete".to_owned()),
+                when_scaled: Some("Retain".to_owned()),
+            }),
+            volume_claim_templates: Some(vec![claim(spec.storage.as_ref())]),
+            template: PodTemplateSpec {
+                // A learner that is told to stop early is started anew with what it is told.
+                metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(epochs), ..ObjectMeta::default() }),
+                spec: Some(pod_spec(setting, name, spec, policy_learner)),
+            },
+            ..StatefulSetSpec::default()
+        }),
+        metadata,
+        ..StatefulSet::default()
+    }
+}
+
+fn pod_spec(setting: &Setting<'_>, name: WorkloadName, spec: LearnerSpec, policy_learner: Option<&str>) -> PodSpec {
+    let scratch =
+        Volume { name: "scratch".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
+    PodSpec {
+        containers: vec![container(setting, &spec, policy_learner)],
+        volumes: Some([pod::volumes(setting, name, Role::Learner), vec![scratch]].concat()),
+        node_selector: (!spec.node_selector.is_empty()).then_some(spec.node_selector),
+        tolerations: (!spec.tolerations.is_empty()).then_some(spec.tolerations),
+        security_context: Some(pod::pod_security()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        // Everything that it has answered for is on disk: there is nothing to wait for.
+        termination_grace_period_seconds: Some(5),
+        ..PodSpec::default()
+    }
+}
+
+fn container(setting: &Setting<'_>, spec: &LearnerSpec, policy_learner: Option<&str>) -> Container {
+    let role = if policy_learner.is_some() { "world-model" } else { "policy" };
+    let port = ContainerPort {
+        name: Some("learner".to_owned()),
+        container_port: i32::from(LEARNER_PORT),
+        ..ContainerPort::default()
+    };
+    Container {
+        name: "learner".to_owned(),
+        image: Some(setting.images.learner.clone()),
+        image_pull_policy: setting.images.pull_policy.clone(),
+        args: Some(vec![role.to_owned()]),
+        env: Some(environment(policy_learner)),
+        ports: Some(vec![port]),
+        resources: spec.resources.clone(),
+        volume_mounts: Some(
+            [pod::mounts(), vec![pod::mount(STORAGE, STORAGE_FOLDER), pod::mount("scratch", "/tmp")]].concat(),
+        ),
+        security_context: Some(pod::security()),
+        ..Container::default()
+    }
+}
+
+fn environment(policy_learner: Option<&str>) -> Vec<EnvVar> {
+    let mut environment = pod::environment(LEARNER_PORT);
+    environment.push(pod::variable("TRAINPILOT_STORAGE", &format!("{STORAGE_FOLDER}/learner")));
+    environment.extend(policy_learner.map(|address| pod::variable("TRAINPILOT_POLICY_LEARNER", address)));
+    environment.extend(wire::learner::ENVIRONMENT.map(|(name, value)| pod::variable(name, value)));
+    environment
+}
+
+fn claim(storage: Option<&StorageSpec>) -> PersistentVolumeClaim {
+    let size = storage.map_or_else(|| Quantity(SIZE.to_owned()), |storage| storage.size.clone());
+    PersistentVolumeClaim {
+        metadata: ObjectMeta { name: Some(STORAGE.to_owned()), ..ObjectMeta::default() },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            storage_class_name: storage.and_then(|storage| storage.class_name.clone()),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".to_owned(), size)])),
+                ..VolumeResourceRequirements::default()
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    }
+}

@@ -5,9 +5,11 @@
 
 mod bench;
 mod check;
+mod cluster;
 mod command;
 mod demo;
 mod generate;
+mod images;
 mod programs;
 mod setup;
 mod study;
@@ -82,6 +84,10 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         picture: Option<PathBuf>,
     },
+    /// Start, load, look at or stop a real Kubernetes for tests
+    Cluster(cluster::Cluster),
+    /// Set up, build in release and make container images, with buildah, podman or docker
+    Images(images::Images),
     /// Set up, build in release and measure, beside a peer where there is one
     ///
     /// Prints what each benchmark prints. Without a name, all are run, also after one has failed.
@@ -107,15 +113,25 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Verb::Check => check::run(root),
         Verb::Study(study) => study.run(root),
         Verb::Forecasting { picture } => forecasting(root, picture.as_deref()),
+        Verb::Cluster(cluster) => cluster.run(root),
+        Verb::Images(images) => images.run(root).map(drop),
         Verb::Bench(bench) => bench.run(root),
     }
 }
+
+/// The suite that needs a cluster.
+const CLUSTER_TESTS: &str = "trainpilot-tests-cluster";
 
 fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     setup::for_tests(root)?;
     // Cargo builds a test the programs of its own package only, and some tests start those of all packages.
     command::run(command::cargo(root).args(["build", "--workspace", "--bins"]).args(profile(arguments)))?;
-    command::run(command::cargo(root).args(["test", "--workspace", "--no-fail-fast"]).args(arguments))
+    command::run(
+        command::cargo(root)
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(["--exclude", CLUSTER_TESTS])
+            .args(arguments),
+    )
 }
 
 fn forecasting(root: &Path, picture: Option<&Path>) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! What can be seen of an experiment: its objects from the caches, and what its learners say. Only reads.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use api::{Timestamp, TuningExperiment, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -9,7 +11,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use plan::render::{LEARNER_PORT, learner_address};
 use plan::{BatchObserved, LearnerObserved, Observed, RepetitionObserved, WorkloadName, WorldModelObserved};
-use std::sync::Arc;
 use wire::client::{learner_state, world_model_state};
 use wire::learner::LearnerState;
 
@@ -18,6 +19,8 @@ use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::pods;
 
+/// How long a pod may wait before anybody is told.
+const UNTROUBLED: Duration = Duration::from_secs(20);
 /// How often a learner is started again before that is given up.
 const RESTARTS: i32 = 10;
 
@@ -155,7 +158,11 @@ impl Look<'_> {
                 && pod.labels().get(labels::EXPERIMENT) == Some(&self.name)
                 && pod.labels().get(labels::REPETITION) == Some(&number)
         });
-        own.iter().find_map(|pod| pods::waits_for(pod))
+        // Where some run, the others wait for them, which is what parallelism is for.
+        let some_run = own
+            .iter()
+            .any(|pod| pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY) && pods::is_running(pod));
+        own.iter().filter(|pod| pods::age(pod) > UNTROUBLED).find_map(|pod| pods::waits_for(pod, !some_run))
     }
 }
 

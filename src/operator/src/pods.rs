@@ -1,6 +1,8 @@
 //! What pods say about themselves, in the planner's words.
 
-use api::labels;
+use std::time::Duration;
+
+use api::{Timestamp, labels};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 use tuning::TrajectoryKey;
@@ -8,6 +10,17 @@ use wire::agent::attempt_of;
 
 /// Annotation in which a Job tells its pods which index they are.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// Why a container waits, where that is more than time.
+const TROUBLE: [&str; 7] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
 
 /// Drops what nobody here reads.
 pub fn slim(pod: &mut Pod) {
@@ -99,43 +112,35 @@ pub fn restarts(pod: &Pod) -> (i32, Option<String>) {
     statuses.map(|container| (container.restart_count, ended_badly(container))).next().unwrap_or_default()
 }
 
-/// Why it can't start, if it waits for something that may never come.
-pub fn waits_for(pod: &Pod) -> Option<String> {
+/// How long ago it was made.
+pub fn age(pod: &Pod) -> Duration {
+    let made = pod.metadata.creation_timestamp.as_ref();
+    let age = made.map(|made| Timestamp::now().duration_since(made.0)).unwrap_or_default();
+    Duration::try_from(age).unwrap_or_default()
+}
+
+/// What it waits for that may never come; for a node only if it `needs_node`.
+pub fn waits_for(pod: &Pod, needs_node: bool) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let unscheduled = status.conditions.iter().flatten().find(|condition| {
-        condition.type_ == "PodScheduled"
-            && condition.status == "False"
-            && condition.reason.as_deref() == Some("Unschedulable")
-    });
-    if let Some(condition) = unscheduled {
-        return Some(format!(
-            "pod {} can't be scheduled: {}",
-            pod.name_any(),
-            condition.message.clone().unwrap_or_default()
-        ));
+    let unscheduled =
+        status.conditions.iter().flatten().find(|condition| {
+            condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
+        });
+    if let Some(condition) = unscheduled.filter(|condition| condition.status == "False") {
+        let why = condition.message.clone().unwrap_or_default();
+        return needs_node.then(|| format!("pod {} can't be scheduled: {why}", pod.name_any()));
     }
     let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    statuses
-        .filter_map(|container| {
-            let waiting = container.state.as_ref()?.waiting.as_ref()?;
-            let reason = waiting.reason.as_deref()?;
-            let troubled = [
-                "ErrImagePull",
-                "ImagePullBackOff",
-                "InvalidImageName",
-                "ErrImageNeverPull",
-                "CreateContainerConfigError",
-                "CreateContainerError",
-            ];
-            troubled.contains(&reason).then(|| {
-                format!(
-                    "pod {}, container {}: {reason}: image {}: {}",
-                    pod.name_any(),
-                    container.name,
-                    container.image,
-                    waiting.message.clone().unwrap_or_default()
-                )
-            })
-        })
-        .next()
+    statuses.filter_map(|container| stuck(container)).next().map(|why| format!("pod {}: {why}", pod.name_any()))
+}
+
+/// What keeps a container from starting, if that is more than time.
+fn stuck(container: &ContainerStatus) -> Option<String> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().filter(|reason| TROUBLE.contains(reason))?;
+    let message = waiting.message.clone().unwrap_or_default();
+    Some(format!(
+        "the container {} can't start with the image {}: {reason}: {message}",
+        container.name, container.image
+    ))
 }

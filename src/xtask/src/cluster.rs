@@ -13,10 +13,8 @@ use std::process::Command;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use self::{
-    assets::Assets,
-    node::{Node, PARTS},
-};
+pub use self::node::Node;
+use self::{assets::Assets, node::PARTS};
 use crate::command::{run, step, target_directory};
 
 #[derive(Args)]

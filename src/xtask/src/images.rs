@@ -47,7 +47,7 @@ impl Images {
         Self {
             images: Vec::new(),
             prefix: "localhost/trainpilot".to_owned(),
-            tag: Some("test".to_owned()),
+            tag: None,
             profile: profile.to_owned(),
             save: Some(folder.to_owned()),
         }

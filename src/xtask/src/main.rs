@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod command;
 mod demo;
+mod e2e;
 mod generate;
 mod images;
 mod programs;
@@ -84,6 +85,8 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         picture: Option<PathBuf>,
     },
+    /// Set up, make images, start a cluster and run the suite that needs one (as root)
+    E2e(e2e::EndToEnd),
     /// Start, load, look at or stop a real Kubernetes for tests
     Cluster(cluster::Cluster),
     /// Set up, build in release and make container images, with buildah, podman or docker
@@ -113,6 +116,7 @@ fn run(root: &Path) -> anyhow::Result<()> {
         Verb::Check => check::run(root),
         Verb::Study(study) => study.run(root),
         Verb::Forecasting { picture } => forecasting(root, picture.as_deref()),
+        Verb::E2e(suite) => suite.run(root),
         Verb::Cluster(cluster) => cluster.run(root),
         Verb::Images(images) => images.run(root).map(drop),
         Verb::Bench(bench) => bench.run(root),

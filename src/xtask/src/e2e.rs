@@ -1,0 +1,88 @@
+//! `cargo xtask e2e`: what must hold on a real Kubernetes, from images to the suite.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use clap::Args;
+
+use crate::{
+    CLUSTER_TESTS,
+    check::report,
+    cluster,
+    command::{cargo, run, step, target_directory},
+    images::Images,
+};
+
+/// GPUs that the node pretends to have; a test counts on it.
+const GPUS: u32 = 4;
+/// Tests at once, of those that leave the operator alone.
+const AT_ONCE: &str = "3";
+
+#[derive(Args)]
+pub struct EndToEnd {
+    /// Only tests whose names contain this
+    filter: Option<String>,
+    /// Leave the cluster as it is at the end
+    #[arg(long)]
+    keep: bool,
+}
+
+impl EndToEnd {
+    /// Images, cluster, operator, suite; what everything said if something failed.
+    pub fn run(&self, root: &Path) -> anyhow::Result<()> {
+        let target = target_directory(root)?;
+        let folder = target.join("cluster");
+        // The same profile as the tests', so that nothing is compiled twice.
+        let images = Images::for_tests("dev", &target.join("images/tars")).run(root)?;
+        let node = cluster::up(root, &folder, GPUS)?;
+        let outcome = self.in_cluster(root, &node, &images, &folder);
+        if outcome.is_err() {
+            tell(&node.kubeconfig());
+        }
+        if !self.keep {
+            cluster::down(&folder)?;
+        }
+        outcome
+    }
+
+    fn in_cluster(&self, root: &Path, node: &cluster::Node, images: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+        step("loading the images");
+        images.iter().try_for_each(|image| node.load(image))?;
+        let kubeconfig = node.kubeconfig();
+        run(kubectl(&kubeconfig).current_dir(root).args(["apply", "--server-side", "--kustomize", "deploy"]))?;
+        let started =
+            ["rollout", "status", "deployment/trainpilot-operator", "--namespace=trainpilot", "--timeout=60s"];
+        run(kubectl(&kubeconfig).args(started))?;
+        let test = |arguments: &[&str]| {
+            let mut command = cargo(root);
+            command.args(["test", "--package", CLUSTER_TESTS, "--test", "suite", "--"]).args(arguments);
+            command.args(&self.filter).env("KUBECONFIG", &kubeconfig);
+            run(command.env("TRAINPILOT_TEST_VOLUMES", folder.join("volumes")))
+        };
+        // Those that kill the operator, or count what it does, have it for themselves.
+        report(&[
+            ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::"])),
+            ("operator", test(&["--test-threads", "1", "operator::"])),
+        ])
+    }
+}
+
+/// What the operator said last, and what happened.
+fn tell(kubeconfig: &Path) {
+    let operator = "app.kubernetes.io/name=trainpilot-operator";
+    for arguments in [
+        &["logs", "--namespace=trainpilot", "--tail=100", "--prefix", "--selector", operator][..],
+        &["get", "tuningexperiments,jobs,statefulsets,pods", "--all-namespaces"],
+        &["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"],
+    ] {
+        let _ = run(kubectl(kubeconfig).args(arguments));
+    }
+}
+
+fn kubectl(kubeconfig: &Path) -> Command {
+    let mut command = Command::new("kubectl");
+    command.env("KUBECONFIG", kubeconfig);
+    command
+}

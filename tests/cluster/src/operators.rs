@@ -1,0 +1,33 @@
+//! The operator's pods.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client, ResourceExt};
+
+const NAMESPACE: &str = "trainpilot";
+const OPERATOR: &str = "app.kubernetes.io/name=trainpilot-operator";
+
+/// Kills all of them at once.
+pub async fn kill_all() {
+    let pods: Api<Pod> = Api::namespaced(Client::try_default().await.unwrap(), NAMESPACE);
+    for pod in pods.list(&ListParams::default().labels(OPERATOR)).await.unwrap() {
+        let _ = pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await;
+    }
+}
+
+/// Requests of anybody to change something of a kind that the operator writes, as the apiserver counts them.
+pub async fn writes() -> u64 {
+    let client = Client::try_default().await.unwrap();
+    let text = client.request_text(http::Request::get("/metrics").body(Vec::new()).unwrap()).await.unwrap();
+    let counted = |line: &&str| {
+        line.starts_with("apiserver_request_total{")
+            && ["PATCH", "POST", "PUT", "DELETE", "APPLY"].iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+            && ["statefulsets", "secrets", "services", "networkpolicies", "jobs", "tuningexperiments"]
+                .iter()
+                .any(|kind| line.contains(&format!("resource=\"{kind}\"")))
+    };
+    // The status of a StatefulSet is its controller's.
+    let own = |line: &&str| !line.contains("subresource=\"status\",version=\"v1\"");
+    let number = |line: &str| line.rsplit(' ').next().and_then(|number| number.parse::<f64>().ok()).unwrap_or(0.0);
+    text.lines().filter(counted).filter(own).map(number).sum::<f64>() as u64
+}

@@ -1,0 +1,8 @@
+//! The suite: `cargo xtask e2e`.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod operator;
+mod refusals;
+mod runs;
+mod wishes;

@@ -1,0 +1,78 @@
+//! Experiments that run to their end.
+
+use std::process::Command;
+
+use api::{Phase, TuningExperiment};
+use cluster::dataset::{timeless, trajectories};
+use cluster::experiments::{CURVES, simple};
+use cluster::{Space, condition, volumes};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+
+#[tokio::test]
+async fn ppo_completes_with_every_trajectory_stored_once_and_holds_nothing_but_its_volume() {
+    let space = Space::new("ppo").await;
+    space.start(CURVES).await;
+    let done = space.reaches("curves", Phase::Complete, 180).await;
+    assert_eq!(condition(&done, "Complete").unwrap().0, "Complete");
+    for epoch in 1..=3 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+    let status = done.status.unwrap();
+    assert_eq!((status.trajectories.completed, status.trajectories.running, status.replicas), (12, 0, 0));
+    assert_eq!(status.repetitions[0].policy_version, 3);
+    assert!(space.list::<Job>().await.is_empty());
+    assert_eq!(space.list::<StatefulSet>().await[0].spec.as_ref().unwrap().replicas, Some(0));
+    assert_eq!(space.list::<PersistentVolumeClaim>().await.len(), 1);
+}
+
+#[tokio::test]
+async fn simple_completes_with_a_world_model_for_every_epoch() {
+    let space = Space::new("simple").await;
+    space.start(&simple()).await;
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    for epoch in 1..=3 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+    let folder = volumes::folder("simple", "curves-r0-learner").join("learner/world-models");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn the_same_experiment_does_the_same_as_on_one_machine() {
+    let space = Space::new("same").await;
+    space.start(CURVES).await;
+    let done = space.reaches("curves", Phase::Complete, 180).await;
+    let (local, folder) = run_here(CURVES);
+    for epoch in 1..=3 {
+        let pods = timeless(trajectories(&done, 0, epoch, 4).await);
+        assert_eq!(pods, timeless(local_trajectories(&local, &folder, epoch).await), "epoch {epoch}");
+    }
+}
+
+/// Runs an experiment as local processes; gives it with its unique id, and the folder of the run.
+fn run_here(yaml: &str) -> (TuningExperiment, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("experiment.yaml"), yaml).unwrap();
+    // The programs lie beside the folder of the tests.
+    let programs = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+    let mut command = Command::new(programs.join("trainpilot"));
+    command.args(["run", "experiment.yaml", "--dir", "run"]).current_dir(folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let identity = std::fs::read(folder.path().join("run/run.json")).unwrap();
+    let identity: serde_json::Value = serde_json::from_slice(&identity).unwrap();
+    let mut experiment: TuningExperiment = serde_saphyr::from_str(yaml).unwrap();
+    experiment.metadata.uid = identity["uid"].as_str().map(str::to_owned);
+    (experiment, folder)
+}
+
+async fn local_trajectories(
+    experiment: &TuningExperiment,
+    folder: &tempfile::TempDir,
+    epoch: u32,
+) -> Vec<tuning::Trajectory> {
+    let path = folder.path().join("run/repetition-0");
+    cluster::dataset::attempts_in(&path, experiment, 0, epoch).await
+}

@@ -1,0 +1,112 @@
+//! What users change while an experiment runs, and what they ask of nodes.
+
+use std::time::Duration;
+
+use api::{Phase, TuningExperiment};
+use cluster::dataset::trajectories;
+use cluster::experiments::{CURVES, slow};
+use cluster::{Space, condition, phase};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_suspended_experiment_holds_no_pod_and_goes_on_where_it_was() {
+    let space = Space::new("suspend").await;
+    space.start(&slow(500)).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.edit("curves", json!({"suspend": true})).await.unwrap();
+    let held = space.reaches("curves", Phase::Suspended, 60).await;
+    assert_eq!(condition(&held, "Suspended").unwrap().0, "Suspended");
+    space.edit("curves", json!({"suspend": false})).await.unwrap();
+    let done = space.reaches("curves", Phase::Complete, 180).await;
+    for epoch in 1..=3 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_trainings_at_once_is_scaled_like_any_other() {
+    let space = Space::new("scale").await;
+    space.start(&slow(1000).replace("parallelism: 4", "parallelism: 1")).await;
+    space.until("one training runs", 60, async || space.trainings().await.len() == 1).await;
+    let scale = |replicas: u32| Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let experiments = space.api::<TuningExperiment>();
+    experiments.patch_scale("curves", &PatchParams::default(), &scale(3)).await.unwrap();
+    space.until("three trainings run", 60, async || space.trainings().await.len() == 3).await;
+    let status = experiments.get_scale("curves").await.unwrap();
+    assert_eq!(status.spec.unwrap().replicas, Some(3));
+    experiments.patch_scale("curves", &PatchParams::default(), &scale(0)).await.unwrap();
+    space.until("no training runs", 60, async || space.trainings().await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_deleted_experiment_leaves_nothing() {
+    let space = Space::new("deletion").await;
+    space.start(&slow(1000)).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.api::<TuningExperiment>().delete("curves", &DeleteParams::default()).await.unwrap();
+    space.until("no pod is left", 60, async || space.list::<Pod>().await.is_empty()).await;
+    let nothing = async || {
+        let own = space.list::<ConfigMap>().await.iter().filter(|map| map.metadata.owner_references.is_some()).count();
+        let sets = space.list::<StatefulSet>().await.len() + space.list::<Job>().await.len();
+        let rest = space.list::<Secret>().await.len() + space.list::<Service>().await.len();
+        own + sets + rest + space.list::<PersistentVolumeClaim>().await.len() == 0
+    };
+    space.until("no object is left", 60, nothing).await;
+}
+
+#[tokio::test]
+async fn what_an_experiment_is_about_is_not_changed_and_the_apiserver_says_so() {
+    let space = Space::new("immutable").await;
+    space.start(&CURVES.replace("parallelism: 4", "parallelism: 0")).await;
+    let refused = space.edit("curves", json!({"seed": 8})).await.unwrap_err().to_string();
+    assert!(refused.contains("seed: Invalid value") && refused.contains("cannot be changed"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_to_be_had_is_named_in_a_condition() {
+    let space = Space::new("image").await;
+    space.start(&CURVES.replace("localhost/trainpilot-tasks:0.1.0", "localhost/nowhere:1")).await;
+    let told = async || condition(&space.experiment("curves").await, "Degraded").is_some();
+    space.until("it is degraded", 120, told).await;
+    let (reason, message) = condition(&space.experiment("curves").await, "Degraded").unwrap();
+    assert_eq!(reason, "CannotStart");
+    assert!(message.contains("localhost/nowhere:1"), "{message}");
+}
+
+#[tokio::test]
+async fn a_pod_that_no_node_has_room_for_is_named_with_what_it_lacks() {
+    let space = Space::new("room").await;
+    space.start(&with_gpus(99)).await;
+    let told = async || condition(&space.experiment("curves").await, "Degraded").is_some();
+    space.until("it is degraded", 120, told).await;
+    let message = condition(&space.experiment("curves").await, "Degraded").unwrap().1;
+    assert!(message.contains("nvidia.com/gpu"), "{message}");
+}
+
+#[tokio::test]
+async fn never_more_trainings_run_than_there_are_gpus() {
+    let space = Space::new("gpus").await;
+    let many = with_gpus(1).replace("trajectoriesPerEpoch: 4", "trajectoriesPerEpoch: 8");
+    space
+        .start(&many.replace("parallelism: 4", "parallelism: 8").replace("ppo: {epochs: 2,", "ppo: {epochs: 1,"))
+        .await;
+    let running = async || space.trainings().await.iter().filter(|pod| phase(pod) == "Running").count();
+    space.until("all four GPUs are in use", 60, async || running().await == 4).await;
+    for _ in 0..10 {
+        assert!(running().await <= 4);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    trajectories(&done, 0, 1, 8).await;
+}
+
+/// Trainings that need GPUs, and take a while.
+fn with_gpus(count: u32) -> String {
+    let name = "- name: trainer\n";
+    let resources = format!("          resources: {{limits: {{nvidia.com/gpu: {count}}}}}\n");
+    slow(300).replace(name, &format!("{name}{resources}"))
+}

@@ -37,6 +37,8 @@ pub struct Context {
     pub figures: Arc<Figures>,
     /// Version of each experiment as we last wrote it, by its unique id.
     written: RwLock<HashMap<String, u64>>,
+    /// Unique id of each experiment, by namespace and name.
+    met: RwLock<HashMap<(String, String), String>>,
 }
 
 impl Context {
@@ -50,8 +52,8 @@ impl Context {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(writer.client().clone(), reporter);
         let gatherings = Gatherings::new(Arc::clone(&pods), Arc::clone(&figures));
-        let (identities, written) = Default::default();
-        Self { writer, recorder, images, jobs, stateful_sets, pods, identities, gatherings, figures, written }
+        let (identities, written, met) = Default::default();
+        Self { writer, recorder, images, jobs, stateful_sets, pods, identities, gatherings, figures, written, met }
     }
 
     /// Takes note of an experiment as we wrote it.
@@ -66,8 +68,25 @@ impl Context {
         self.written.read().unwrap_or_else(PoisonError::into_inner).get(uid).copied().unwrap_or(0)
     }
 
+    /// Takes note of an experiment, and forgets one of its name that it stands in the place of.
+    pub fn meet(&self, namespace: &str, name: &str, uid: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let before = self.met.write().unwrap_or_else(PoisonError::into_inner).insert(key, uid.to_owned());
+        if let Some(before) = before.filter(|before| before != uid) {
+            self.forget(&before);
+        }
+    }
+
     /// Forgets an experiment that is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn part(&self, namespace: &str, name: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(uid) = self.met.write().unwrap_or_else(PoisonError::into_inner).remove(&key) {
+            self.forget(&uid);
+        }
+        self.figures.forget(namespace, name);
+    }
+
+    fn forget(&self, uid: &str) {
         self.written.write().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.identities.forget(uid);
         self.gatherings.forget(uid);

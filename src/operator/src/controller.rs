@@ -56,12 +56,21 @@ pub async fn run(
     tracing::info!(jobs = jobs.len(), learners = sets.len(), pods = pods.len(), "everything is known");
     let experiments: Api<TuningExperiment> = within(&client, namespace);
     let context = Context::new(Writer::new(client, leading), settings.images, (jobs, sets, pods), figures);
+    let context = Arc::new(context);
+    let known = Arc::clone(&context);
     let rounds = Controller::new(experiments, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(UnboundedReceiverStream::new(touches))
         .graceful_shutdown_on(stop)
-        .run(reconcile, after_error, Arc::new(context));
-    rounds.for_each(|_| futures::future::ready(())).await;
+        .run(reconcile, after_error, context);
+    rounds
+        .for_each(|round| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = round {
+                known.part(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+            }
+            futures::future::ready(())
+        })
+        .await;
 }
 
 /// Objects of one namespace, or of all.

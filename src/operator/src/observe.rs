@@ -8,7 +8,7 @@ use api::{Timestamp, TuningExperiment, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use plan::render::{LEARNER_PORT, learner_address};
 use plan::{BatchObserved, LearnerObserved, Observed, RepetitionObserved, WorkloadName, WorldModelObserved};
 use wire::client::{learner_state, world_model_state};
@@ -33,8 +33,13 @@ pub async fn observe(
     experiment: &TuningExperiment,
     gathering: &Gathering,
 ) -> Result<Observed, OperatorError> {
-    let look =
-        Look { context, namespace: experiment.namespace().unwrap_or_default(), name: experiment.name_any(), gathering };
+    let look = Look {
+        context,
+        namespace: experiment.namespace().unwrap_or_default(),
+        name: experiment.name_any(),
+        uid: experiment.uid().unwrap_or_default(),
+        gathering,
+    };
     let mut repetitions = Vec::new();
     for repetition in 0..experiment.spec.repetitions {
         repetitions.push(look.repetition(repetition).await?);
@@ -47,6 +52,7 @@ struct Look<'a> {
     context: &'a Context,
     namespace: String,
     name: String,
+    uid: String,
     gathering: &'a Gathering,
 }
 
@@ -95,6 +101,7 @@ impl Look<'_> {
     /// A learner that is not put to rest.
     fn running(&self, name: WorkloadName) -> Result<Option<Arc<StatefulSet>>, OperatorError> {
         let set = self.context.stateful_sets.get(&self.namespace, &name.of(&self.name))?;
+        set.as_deref().map_or(Ok(()), |set| self.check_owner(set))?;
         Ok(set.filter(|set| set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)))
     }
 
@@ -109,7 +116,17 @@ impl Look<'_> {
         });
         // Each of them is known as it was last written.
         let fresh = of_repetition.into_iter().map(|job| self.context.jobs.get(&self.namespace, &job.name_any()));
-        Ok(fresh.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let fresh: Vec<Arc<Job>> = fresh.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        fresh.iter().try_for_each(|job| self.check_owner(job.as_ref()))?;
+        Ok(fresh)
+    }
+
+    /// An experiment of the same name may have gone just now, and what it had is on its way out.
+    fn check_owner<K: Resource<DynamicType = ()>>(&self, object: &K) -> Result<(), OperatorError> {
+        if object.owner_references().iter().any(|owner| owner.uid == self.uid) {
+            return Ok(());
+        }
+        Err(OperatorError::Foreign { kind: K::kind(&()).into_owned(), name: object.name_any() })
     }
 
     /// The one pod of a learner.
@@ -162,7 +179,9 @@ impl Look<'_> {
         let some_run = own
             .iter()
             .any(|pod| pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY) && pods::is_running(pod));
-        own.iter().filter(|pod| pods::age(pod) > UNTROUBLED).find_map(|pod| pods::waits_for(pod, !some_run))
+        let of_learner = |pod: &Pod| pod.labels().get(labels::ROLE).is_some_and(|role| role != labels::TRAJECTORY);
+        let old = own.iter().filter(|pod| pods::age(pod) > UNTROUBLED);
+        old.into_iter().find_map(|pod| pods::waits_for(pod, !some_run || of_learner(pod)))
     }
 }
 

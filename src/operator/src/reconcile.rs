@@ -41,9 +41,9 @@ pub async fn reconcile(experiment: Arc<TuningExperiment>, context: Arc<Context>)
 async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Action, OperatorError> {
     let uid = experiment.uid().unwrap_or_default();
     if experiment.metadata.deletion_timestamp.is_some() {
-        context.forget(&uid);
         return Ok(Action::await_change());
     }
+    context.meet(&experiment.namespace().unwrap_or_default(), &experiment.name_any(), &uid);
     if version(experiment).unwrap_or(u64::MAX) < context.written(&uid) {
         return Err(OperatorError::Stale { kind: "TuningExperiment".to_owned(), name: experiment.name_any() });
     }

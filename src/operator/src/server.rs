@@ -122,6 +122,27 @@ impl Figures {
         }
     }
 
+    /// Forgets an experiment that is gone.
+    pub fn forget(&self, namespace: &str, experiment: &str) {
+        let own = |labels: &[prometheus::proto::LabelPair]| {
+            let is =
+                |name: &str, value: &str| labels.iter().any(|label| label.name() == name && label.value() == value);
+            is("namespace", namespace) && is("experiment", experiment)
+        };
+        for family in self.registry.gather() {
+            for labels in family.get_metric().iter().map(|metric| metric.get_label()).filter(|labels| own(labels)) {
+                let values: std::collections::HashMap<&str, &str> =
+                    labels.iter().map(|label| (label.name(), label.value())).collect();
+                let _ = match family.name() {
+                    "trainpilot_experiment_trajectories" => self.trajectories.remove(&values),
+                    "trainpilot_experiment_objective" => self.objective.remove(&values),
+                    "trainpilot_experiment_epochs_over" => self.epochs.remove(&values),
+                    _ => self.versions.remove(&values),
+                };
+            }
+        }
+    }
+
     /// Takes note of what a sweep moved.
     pub fn gathered(&self, before: &Counters, after: &Counters) {
         let moved = [after.scrapes - before.scrapes, after.bytes - before.bytes, after.steps - before.steps];

@@ -59,6 +59,21 @@ async fn a_deleted_experiment_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_experiment_may_be_deleted_and_made_anew_at_once() {
+    let space = Space::new("anew").await;
+    space.start(&slow(300)).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.api::<TuningExperiment>().delete("curves", &DeleteParams::default()).await.unwrap();
+    let gone = async || space.api::<TuningExperiment>().get_opt("curves").await.unwrap().is_none();
+    space.until("it is gone", 30, gone).await;
+    space.start(CURVES).await;
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    for epoch in 1..=3 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+}
+
+#[tokio::test]
 async fn what_an_experiment_is_about_is_not_changed_and_the_apiserver_says_so() {
     let space = Space::new("immutable").await;
     space.start(&CURVES.replace("parallelism: 4", "parallelism: 0")).await;

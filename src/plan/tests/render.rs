@@ -1,0 +1,118 @@
+//! Each object as it is sent to an apiserver.
+#![allow(clippy::unwrap_used)]
+
+use api::{Timestamp, TuningExperiment};
+use plan::render::{Images, Object, RenderError, Setting, learner_address, network_policies, render};
+use plan::{LearnerObserved, Observed, RepetitionObserved, Workload, plan, validate};
+use wire::learner::LearnerState;
+
+const EXPERIMENT: &str = r#"
+apiVersion: trainpilot.dev/v1alpha1
+kind: TuningExperiment
+metadata:
+  name: small
+  namespace: team
+  uid: 5e8e0b0e-8a3c-4a54-9f1f-4f3d6b0c1a77
+  labels: {kueue.x-k8s.io/queue-name: research}
+spec:
+  parallelism: 3
+  objective: {metric: accuracy}
+  metrics: [{name: accuracy, range: [0, 1]}]
+  hyperparameters: [{name: learning_rate, initial: 0.01, min: 1.0e-5, max: 1}]
+  trajectory:
+    envSteps: 10
+    deadlineSeconds: 600
+    retries: 2
+    template:
+      metadata:
+        labels: {team: vision}
+        annotations: {karpenter.sh/do-not-disrupt: "false"}
+      spec:
+        priorityClassName: low
+        nodeSelector: {pool: gpu}
+        tolerations: [{key: gpu, operator: Exists}]
+        initContainers: [{name: fetch, image: data:1, command: [fetch]}]
+        volumes: [{name: data, emptyDir: {}}]
+        containers:
+        - name: trainer
+          image: training:1
+          command: [python, train.py]
+          env: [{name: WIDTH, value: "2"}, {name: TRAINPILOT_URL, value: "http://elsewhere"}]
+          resources: {limits: {nvidia.com/gpu: 1}}
+          securityContext: {runAsUser: 1000}
+  algorithm:
+    simple: {epochs: 1, trajectoriesPerEpoch: 6}
+  learners:
+    policy: {resources: {limits: {memory: 4Gi}}, nodeSelector: {pool: cpu}, storage: {size: 20Gi, className: fast}}
+    worldModel: {resources: {limits: {nvidia.com/gpu: 1}}, tolerations: [{key: gpu, operator: Exists}]}
+  finalEvaluation: {trajectories: 4}
+"#;
+
+fn images() -> Images {
+    Images {
+        agent: "agent:1".to_owned(),
+        learner: "learner:1".to_owned(),
+        pull_policy: Some("IfNotPresent".to_owned()),
+    }
+}
+
+/// What is wanted once the learner answers.
+fn workloads(experiment: &TuningExperiment) -> Vec<Workload> {
+    let learner = LearnerObserved { epochs: 1, state: Some(LearnerState::default()), failure: None };
+    let address = learner_address("small", "team", 0);
+    let repetition = RepetitionObserved { address, learner: Some(learner), ..RepetitionObserved::default() };
+    let now = Timestamp::UNIX_EPOCH;
+    let observed = Observed { now, experiment: experiment.clone(), repetitions: vec![repetition] };
+    plan(&validate(&observed).unwrap()).wanted
+}
+
+fn objects(experiment: &TuningExperiment, which: usize) -> Result<Vec<Object>, RenderError> {
+    render(&Setting { experiment, images: &images() }, &workloads(experiment)[which])
+}
+
+fn experiment(yaml: &str) -> TuningExperiment {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+#[test]
+fn a_policy_learner_is_a_stateful_set_with_a_volume_a_name_and_its_configuration() {
+    let objects = objects(&experiment(EXPERIMENT), 0).unwrap();
+    let [Object::ConfigMap(_), Object::Service(service), Object::StatefulSet(set)] = &objects[..] else {
+        panic!("{objects:?}")
+    };
+    insta::assert_yaml_snapshot!("service", service);
+    insta::assert_yaml_snapshot!("policy_learner", set);
+}
+
+#[test]
+fn a_world_model_learner_is_told_where_its_policy_learner_is_and_has_devices_of_its_own() {
+    let objects = objects(&experiment(EXPERIMENT), 1).unwrap();
+    let [_, _, Object::StatefulSet(set)] = &objects[..] else { panic!("{objects:?}") };
+    insta::assert_yaml_snapshot!("world_model_learner", set);
+}
+
+#[test]
+fn a_batch_is_an_indexed_job_of_the_users_pod_with_an_agent_in_it() {
+    let objects = objects(&experiment(EXPERIMENT), 2).unwrap();
+    let [Object::ConfigMap(config), Object::Job(job)] = &objects[..] else { panic!("{objects:?}") };
+    insta::assert_yaml_snapshot!("job", job);
+    insta::assert_yaml_snapshot!("config_map_metadata", config.metadata);
+    let text = &config.data.as_ref().unwrap()["config.json"];
+    let agent: wire::agent::AgentConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(agent.learner, "small-r0-learner-0.small-r0-learner.team.svc:8092");
+}
+
+#[test]
+fn learners_and_agents_are_reached_at_one_port_by_their_own_and_by_the_operator() {
+    insta::assert_yaml_snapshot!("network_policies", network_policies(&experiment(EXPERIMENT)));
+}
+
+#[test]
+fn a_template_that_is_no_pod_is_refused_with_the_place_of_the_mistake() {
+    let wrong = EXPERIMENT.replace("priorityClassName: low", "terminationGracePeriodSeconds: soon");
+    let error = objects(&experiment(&wrong), 2).unwrap_err().to_string();
+    assert!(error.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{error}");
+    let tasks = "retries: 2\n    tasks: [{name: wide, env: {WIDTH: \"4\"}}]";
+    let error = objects(&experiment(&EXPERIMENT.replace("retries: 2", tasks)), 2).unwrap_err().to_string();
+    assert!(error.starts_with("spec.trajectory.tasks: env and args"), "{error}");
+}

@@ -112,7 +112,18 @@ fn a_template_that_is_no_pod_is_refused_with_the_place_of_the_mistake() {
     let wrong = EXPERIMENT.replace("priorityClassName: low", "terminationGracePeriodSeconds: soon");
     let error = objects(&experiment(&wrong), 2).unwrap_err().to_string();
     assert!(error.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{error}");
-    let tasks = "retries: 2\n    tasks: [{name: wide, env: {WIDTH: \"4\"}}]";
-    let error = objects(&experiment(&EXPERIMENT.replace("retries: 2", tasks)), 2).unwrap_err().to_string();
+}
+
+#[test]
+fn a_trainer_whose_tasks_differ_is_started_by_a_program_that_asks_for_its_task() {
+    let tasks = "retries: 2\n    tasks: [{name: wide, env: {WIDTH: \"4\"}}, {name: deep, args: [--depth, \"3\"]}]";
+    let experiment = experiment(&EXPERIMENT.replace("retries: 2", tasks));
+    let objects = objects(&experiment, 2).unwrap();
+    let [_, Object::Job(job)] = &objects[..] else { panic!("{objects:?}") };
+    let pod = job.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+    insta::assert_yaml_snapshot!("trainer_with_tasks", pod.containers[0]);
+    insta::assert_yaml_snapshot!("installer", pod.init_containers.as_ref().unwrap()[1]);
+    let much = format!("retries: 2\n    tasks: [{{name: wide, args: [{}]}}]", "a".repeat(200_000));
+    let error = self::objects(&self::experiment(&EXPERIMENT.replace("retries: 2", &much)), 2).unwrap_err().to_string();
     assert!(error.starts_with("spec.trajectory.tasks: env and args"), "{error}");
 }

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Environment variable that tells a trainer where its agent is; without it a trainer runs alone.
 pub const URL_VARIABLE: &str = "TRAINPILOT_URL";
 
+/// Environment variable with what each task adds to a trainer's start, a JSON object of [`TaskLaunch`]es by name. Only where
+/// all trainers are started alike.
+pub const TASKS_VARIABLE: &str = "TRAINPILOT_TASKS";
+
 /// Path of the trajectory, below the trainer's URL.
 pub const TRAJECTORY_PATH: &str = "/v1/trajectory";
 
@@ -33,6 +37,16 @@ pub struct TrajectoryInfo {
     pub hyperparameters: BTreeMap<String, f64>,
     /// The step that the next report must have.
     pub next_step: u32,
+}
+
+/// What a task adds to a trainer's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskLaunch {
+    /// Variables, over those of the same name.
+    pub env: BTreeMap<String, String>,
+    /// Arguments, after all others.
+    pub args: Vec<String>,
 }
 
 /// Body of `POST /v1/steps`.

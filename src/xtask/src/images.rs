@@ -59,6 +59,9 @@ impl Images {
         let builder = Builder::find()?;
         step("building the programs");
         run(cargo(root).args(["build", "--workspace", "--bins", "--profile", &self.profile]))?;
+        // It goes into images of which nothing is known.
+        let alone = ["rustc", "--package", "trainpilot-agent", "--bin", "trainpilot-exec", "--profile", &self.profile];
+        run(cargo(root).args(alone).args(["--", "-C", "target-feature=+crt-static"]))?;
         let folder = if self.profile == "dev" { "debug" } else { &self.profile };
         let target = target_directory(root)?;
         let wanted =
@@ -107,6 +110,11 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
         };
         fs::create_dir_all(place.parent().unwrap_or(&lib))?;
         copy(&library.path, &place)?;
+    }
+    if image == "agent" {
+        let exec = bin.join("trainpilot-exec");
+        copy(&program.with_file_name("trainpilot-exec"), &exec)?;
+        run(Command::new("strip").arg(&exec))?;
     }
     if image == "tasks" {
         let data = context.join("root/usr/share/trainpilot");

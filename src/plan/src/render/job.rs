@@ -16,7 +16,7 @@ use wire::agent::AgentConfig;
 use wire::tls::Role;
 use wire::trainer::URL_VARIABLE;
 
-use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod};
+use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod, tasks};
 use crate::WorkloadName;
 
 /// Name of the agent's container.
@@ -40,7 +40,6 @@ pub(super) fn job(
     agent: &AgentConfig,
 ) -> Result<Job, RenderError> {
     let name = WorkloadName::Batch { repetition: agent.repetition, epoch: agent.epoch };
-    refuse_tasks(setting, agent)?;
     let mut metadata = metadata::of_workload(setting, name);
     metadata.annotations =
         Some(BTreeMap::from([(labels::FINAL_EVALUATION.to_owned(), agent.final_evaluation.to_string())]));
@@ -58,24 +57,11 @@ pub(super) fn job(
             backoff_limit_per_index: Some(number(setting.experiment.spec.trajectory.retries)),
             max_failed_indexes: Some(number(trajectories)),
             pod_failure_policy: Some(disruptions_ignored()),
-            template: template(setting, name)?,
+            template: template(setting, name, agent.final_evaluation)?,
             ..JobSpec::default()
         }),
         ..Job::default()
     })
-}
-
-/// All pods of a Job are started alike, so a task may differ in its name and its starting values only.
-fn refuse_tasks(setting: &Setting<'_>, agent: &AgentConfig) -> Result<(), RenderError> {
-    let spec = &setting.experiment.spec;
-    let (field, tasks) = match agent.final_evaluation && !spec.final_evaluation.tasks.is_empty() {
-        true => ("spec.finalEvaluation.tasks", &spec.final_evaluation.tasks),
-        false => ("spec.trajectory.tasks", &spec.trajectory.tasks),
-    };
-    let sentence =
-        "env and args have no meaning in a cluster yet: expected a trainer that goes by the name of its task";
-    let differs = tasks.iter().any(|task| !task.env.is_empty() || !task.args.is_empty());
-    if differs { Err(RenderError::Field { field, sentence }) } else { Ok(()) }
 }
 
 /// A pod that was preempted or drained says nothing about its training.
@@ -92,7 +78,7 @@ fn disruptions_ignored() -> PodFailurePolicy {
 }
 
 /// The user's pod with an agent in it.
-fn template(setting: &Setting<'_>, name: WorkloadName) -> Result<PodTemplateSpec, RenderError> {
+fn template(setting: &Setting<'_>, name: WorkloadName, final_evaluation: bool) -> Result<PodTemplateSpec, RenderError> {
     let trajectory = &setting.experiment.spec.trajectory;
     let given = serde_json::to_value(&trajectory.template).expect("plain data always serialises");
     let mut template: PodTemplateSpec = typed(given)?;
@@ -116,6 +102,7 @@ fn template(setting: &Setting<'_>, name: WorkloadName) -> Result<PodTemplateSpec
     for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
         container.security_context.get_or_insert_with(pod::users_security);
     }
+    tasks::add(setting, spec, final_evaluation)?;
     with_agent(setting, spec, grace);
     Ok(template)
 }

@@ -8,6 +8,7 @@ mod pod;
 mod secret;
 mod service;
 mod stateful_set;
+mod tasks;
 
 use api::TuningExperiment;
 use k8s_openapi::api::apps::v1::StatefulSet;

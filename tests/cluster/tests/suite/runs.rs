@@ -51,6 +51,23 @@ async fn the_same_experiment_does_the_same_as_on_one_machine() {
     }
 }
 
+#[tokio::test]
+async fn tasks_add_to_a_trainers_environment_and_arguments_as_they_do_on_one_machine() {
+    let space = Space::new("tasks").await;
+    let tasks = "retries: 1\n    tasks:\n    - {name: bent, env: {CURVES_CURVATURE: \"3\"}}\n    \
+                 - {name: noisy, args: [--noise, \"2\"]}\n";
+    let mixture = CURVES.replace("retries: 1\n", tasks).replace("trajectoriesPerEpoch: 4", "trajectoriesPerEpoch: 8");
+    space.start(&mixture).await;
+    let done = space.reaches("curves", Phase::Complete, 180).await;
+    let (local, folder) = run_here(&mixture);
+    // The final evaluation takes them in turn.
+    for (epoch, count) in [(1, 8), (3, 4)] {
+        let pods = timeless(trajectories(&done, 0, epoch, count).await);
+        assert_eq!(pods, timeless(local_trajectories(&local, &folder, epoch).await), "epoch {epoch}");
+        assert_eq!(epoch == 3, pods.windows(2).all(|pair| pair[0].task != pair[1].task), "epoch {epoch}");
+    }
+}
+
 /// Runs an experiment as local processes; gives it with its unique id, and the folder of the run.
 fn run_here(yaml: &str) -> (TuningExperiment, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();

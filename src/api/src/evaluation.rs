@@ -58,6 +58,16 @@ pub enum PolicyUpdatesSpec {
     Immediate,
 }
 
+/// What becomes of the volumes of learners when their experiment is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RetainSpec {
+    /// They go with it.
+    #[default]
+    Nothing,
+    /// They stay, with datasets, checkpoints and policies.
+    Volumes,
+}
+
 /// What learners run on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::trajectory::TrajectorySpec;
 use crate::{
     AlgorithmSpec, BudgetSpec, FinalEvaluationSpec, HyperparameterSpec, InitialDataSpec, LearnersSpec, MetricSpec,
-    ObjectiveSpec, PolicyUpdatesSpec, TuningExperimentStatus,
+    ObjectiveSpec, PolicyUpdatesSpec, RetainSpec, TuningExperimentStatus,
 };
 
 /// Whether an experiment has a distribution of problems, for which PPO's defaults differ.
@@ -129,6 +129,7 @@ const STARTS: &str = "initial of a task: expected names of hyperparameters, and 
 #[x_kube(validation = Rule::new("self.learners == oldSelf.learners").message(UNCHANGED).field_path(".learners"))]
 #[x_kube(validation = Rule::new("self.finalEvaluation == oldSelf.finalEvaluation").message(UNCHANGED).field_path(".finalEvaluation"))]
 #[x_kube(validation = Rule::new("self.policyUpdates == oldSelf.policyUpdates").message(UNCHANGED).field_path(".policyUpdates"))]
+#[x_kube(validation = Rule::new("self.retain == oldSelf.retain").message(UNCHANGED).field_path(".retain"))]
 pub struct TuningExperimentSpec {
     /// Seed of everything that is drawn: seeds, tasks and starting values of trajectories, first weights of networks.
     /// Default: 0. Immutable.
@@ -186,6 +187,10 @@ pub struct TuningExperimentSpec {
     /// `Immediate`, from the next decision of every trajectory on. Default: AtTrajectoryStart. Immutable.
     #[serde(default)]
     pub policy_updates: PolicyUpdatesSpec,
+    /// What stays when the experiment is deleted: `Nothing`, or the `Volumes` of its learners. Without meaning on one machine.
+    /// Default: Nothing. Immutable.
+    #[serde(default)]
+    pub retain: RetainSpec,
     /// When to stop learning early. Default: never. Mutable.
     #[serde(default)]
     pub budget: BudgetSpec,

@@ -24,7 +24,7 @@ pub use algorithm::{
 pub use crd::{crd, crd_yaml};
 pub use evaluation::{
     BudgetSpec, FinalEvaluationSpec, InitialDataSpec, LearnerSpec, LearnersSpec, ModeSpec, PolicyUpdatesSpec,
-    StorageSpec,
+    RetainSpec, StorageSpec,
 };
 pub use experiment::{TuningExperiment, TuningExperimentSpec};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

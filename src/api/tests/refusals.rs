@@ -5,7 +5,7 @@ use api::{TuningExperiment, check_update, validate};
 
 mod refused;
 
-use refused::{BASE, TABLE};
+use refused::{BASE, END, PPO, TABLE};
 
 /// The base with `from` replaced by `to`, and everything that is said about it.
 fn refusals(from: &str, to: &str) -> String {
@@ -72,6 +72,7 @@ fn what_an_experiment_was_made_with_cannot_be_changed() {
         (END, "  learners: {policy: {nodeSelector: {pool: a}}}\n  algorithm:", "spec.learners.policy"),
         (END, "  finalEvaluation: {trajectories: 5}\n  algorithm:", "spec.finalEvaluation.trajectories"),
         (END, "  policyUpdates: Immediate\n  algorithm:", "spec.policyUpdates"),
+        (END, "  retain: Volumes\n  algorithm:", "spec.retain"),
     ];
     for (from, to, field) in table {
         let expected = format!("{field}: cannot be changed: expected what the experiment was made with");

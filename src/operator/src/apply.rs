@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
-use plan::render::{LEARNER_PORT, Object, Setting, network_policies, render};
+use plan::render::{LEARNER_PORT, Object, Setting, config_map_name, network_policies, render};
 use plan::{Directive, Plan, Workload, WorkloadName};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -18,7 +18,6 @@ use crate::context::Context;
 use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::pods;
-use crate::writer::failed;
 
 /// Brings the plan about.
 ///
@@ -58,33 +57,31 @@ impl Work<'_> {
     async fn end(&self, name: WorkloadName) -> Result<(), OperatorError> {
         let (writer, full) = (&self.context.writer, name.of(&self.experiment.name_any()));
         if !matches!(name, WorkloadName::Batch { .. }) {
-            let Some(set) = self.context.stateful_sets.get(&self.namespace, &full)? else { return Ok(()) };
+            let Some(set) = self.context.caches.stateful_sets.get(&self.namespace, &full)? else { return Ok(()) };
             let rest = json!({"metadata": {"annotations": {labels::CONTENT: null}}, "spec": {"replicas": 0}});
-            self.context.stateful_sets.wrote(&writer.merge::<StatefulSet>(&set, &rest).await?);
+            self.context.caches.stateful_sets.wrote(&writer.merge::<StatefulSet>(&set, &rest).await?);
             return Ok(());
         }
-        if let Some(job) = self.context.jobs.get(&self.namespace, &full)? {
+        if let Some(job) = self.context.caches.jobs.get(&self.namespace, &full)? {
             writer.delete::<Job>(&job).await?;
         }
-        let configs = writer.api::<ConfigMap>(&self.namespace);
-        match configs.delete(&full, &Default::default()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(failed::<ConfigMap>("delete", &full, error)),
-        }
+        let mut config = ConfigMap::default();
+        config.metadata.name = Some(config_map_name(self.experiment, name));
+        config.metadata.namespace = Some(self.namespace.clone());
+        writer.delete(&config).await
     }
 
     async fn want(&self, workload: &Workload) -> Result<(), OperatorError> {
         let name = workload.name().of(&self.experiment.name_any());
         if let Workload::Batch { parallelism, .. } = workload
-            && let Some(job) = self.context.jobs.get(&self.namespace, &name)?
+            && let Some(job) = self.context.caches.jobs.get(&self.namespace, &name)?
         {
             return self.widen(&job, *parallelism).await;
         }
         let objects = render(&Setting { experiment: self.experiment, images: &self.context.images }, workload)?;
         let content = digest(&objects);
         if !matches!(workload, Workload::Batch { .. }) {
-            let known = self.context.stateful_sets.get(&self.namespace, &name)?;
+            let known = self.context.caches.stateful_sets.get(&self.namespace, &name)?;
             if known.is_some_and(|set| set.annotations().get(labels::CONTENT) == Some(&content)) {
                 return Ok(());
             }
@@ -107,7 +104,7 @@ impl Work<'_> {
             return Ok(());
         }
         let change = json!({"spec": {"parallelism": parallelism}});
-        self.context.jobs.wrote(&self.context.writer.merge(job, &change).await?);
+        self.context.caches.jobs.wrote(&self.context.writer.merge(job, &change).await?);
         Ok(())
     }
 
@@ -118,12 +115,12 @@ impl Work<'_> {
             Object::Service(service) => writer.apply(service.as_ref()).await.map(drop),
             Object::StatefulSet(mut set) => {
                 mark(set.as_mut(), content);
-                self.context.stateful_sets.wrote(&writer.apply(set.as_ref()).await?);
+                self.context.caches.stateful_sets.wrote(&writer.apply(set.as_ref()).await?);
                 Ok(())
             }
             Object::Job(mut job) => {
                 mark(job.as_mut(), content);
-                self.context.jobs.wrote(&writer.apply(job.as_ref()).await?);
+                self.context.caches.jobs.wrote(&writer.apply(job.as_ref()).await?);
                 Ok(())
             }
         }
@@ -132,7 +129,7 @@ impl Work<'_> {
     /// A learner that does not take its order is told again in the next round.
     async fn tell(&self, gathering: &Gathering, Directive { repetition, order }: &Directive) {
         let name = WorkloadName::PolicyLearner { repetition: *repetition }.of(&self.experiment.name_any());
-        let pod = self.context.pods.get(&self.namespace, &format!("{name}-0")).ok().flatten();
+        let pod = self.context.caches.pods.get(&self.namespace, &format!("{name}-0")).ok().flatten();
         let Some(address) = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT)) else { return };
         if let Err(error) = order_epoch(&gathering.to_learners, &address, order).await {
             tracing::warn!(repetition, error = &error as &dyn std::error::Error, "the learner did not take its order");

@@ -10,10 +10,20 @@ use kube::runtime::events::{Recorder, Reporter};
 use plan::render::Images;
 
 use crate::caches::Cache;
+use crate::figures::Figures;
 use crate::gathering::Gatherings;
 use crate::identities::Identities;
-use crate::server::Figures;
 use crate::writer::{FIELD_MANAGER, Writer};
+
+/// What is known of the cluster.
+pub struct Caches {
+    /// Batches.
+    pub jobs: Arc<Cache<Job>>,
+    /// Learners.
+    pub stateful_sets: Arc<Cache<StatefulSet>>,
+    /// Pods of both.
+    pub pods: Arc<Cache<Pod>>,
+}
 
 /// What all rounds share.
 pub struct Context {
@@ -23,12 +33,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Where our own programs are found.
     pub images: Images,
-    /// Batches.
-    pub jobs: Arc<Cache<Job>>,
-    /// Learners.
-    pub stateful_sets: Arc<Cache<StatefulSet>>,
-    /// Pods of both.
-    pub pods: Arc<Cache<Pod>>,
+    /// What is known of the cluster.
+    pub caches: Caches,
     /// Who we are in each experiment.
     pub identities: Identities,
     /// Metrics on their way to learners.
@@ -43,17 +49,12 @@ pub struct Context {
 
 impl Context {
     /// A context with nothing known of any experiment.
-    pub fn new(
-        writer: Writer,
-        images: Images,
-        (jobs, stateful_sets, pods): (Arc<Cache<Job>>, Arc<Cache<StatefulSet>>, Arc<Cache<Pod>>),
-        figures: Arc<Figures>,
-    ) -> Self {
+    pub fn new(writer: Writer, images: Images, caches: Caches, figures: Arc<Figures>) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(writer.client().clone(), reporter);
-        let gatherings = Gatherings::new(Arc::clone(&pods), Arc::clone(&figures));
+        let gatherings = Gatherings::new(Arc::clone(&caches.pods), Arc::clone(&figures));
         let (identities, written, met) = Default::default();
-        Self { writer, recorder, images, jobs, stateful_sets, pods, identities, gatherings, figures, written, met }
+        Self { writer, recorder, images, caches, identities, gatherings, figures, written, met }
     }
 
     /// Takes note of an experiment as we wrote it.

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::caches::Cache;
-use crate::context::Context;
+use crate::context::{Caches, Context};
+use crate::figures::Figures;
 use crate::pods;
 use crate::reconcile::{after_error, reconcile};
-use crate::server::Figures;
 use crate::writer::Writer;
 
 /// Rounds at once, of different experiments.
@@ -55,7 +55,8 @@ pub async fn run(
     tokio::join!(jobs.ready(), sets.ready(), pods.ready());
     tracing::info!(jobs = jobs.len(), learners = sets.len(), pods = pods.len(), "everything is known");
     let experiments: Api<TuningExperiment> = within(&client, namespace);
-    let context = Context::new(Writer::new(client, leading), settings.images, (jobs, sets, pods), figures);
+    let caches = Caches { jobs, stateful_sets: sets, pods };
+    let context = Context::new(Writer::new(client, leading, Arc::clone(&figures)), settings.images, caches, figures);
     let context = Arc::new(context);
     let known = Arc::clone(&context);
     let rounds = Controller::new(experiments, watcher::Config::default())

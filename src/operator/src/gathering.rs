@@ -15,8 +15,8 @@ use wire::http::{Timeouts, client};
 use wire::tls::{Identity, Role, TlsError};
 
 use crate::caches::Cache;
+use crate::figures::Figures;
 use crate::pods;
-use crate::server::Figures;
 
 /// Between two looks at a running trajectory. Its end needs no look: an agent that is told to stop waits for the next one,
 /// and in the end delivers by itself.

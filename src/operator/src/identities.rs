@@ -28,7 +28,7 @@ impl Identities {
         if let Some(identity) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&uid) {
             return Ok(Arc::clone(identity));
         }
-        let name = secret_name(&experiment.name_any());
+        let name = secret_name(experiment);
         let api = writer.api::<Secret>(&experiment.namespace().unwrap_or_default());
         let read = async || api.get_opt(&name).await.map_err(|error| failed::<Secret>("read", &name, error));
         let found = match read().await? {

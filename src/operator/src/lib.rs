@@ -9,6 +9,7 @@ pub mod caches;
 pub mod context;
 pub mod controller;
 pub mod error;
+pub mod figures;
 pub mod gathering;
 pub mod identities;
 pub mod observe;

@@ -100,14 +100,14 @@ impl Look<'_> {
 
     /// A learner that is not put to rest.
     fn running(&self, name: WorkloadName) -> Result<Option<Arc<StatefulSet>>, OperatorError> {
-        let set = self.context.stateful_sets.get(&self.namespace, &name.of(&self.name))?;
+        let set = self.context.caches.stateful_sets.get(&self.namespace, &name.of(&self.name))?;
         set.as_deref().map_or(Ok(()), |set| self.check_owner(set))?;
         Ok(set.filter(|set| set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)))
     }
 
     fn jobs(&self, repetition: u32) -> Result<Vec<Arc<Job>>, OperatorError> {
         let number = repetition.to_string();
-        let of_repetition = self.context.jobs.select(|job| {
+        let of_repetition = self.context.caches.jobs.select(|job| {
             let label = |name: &str| job.labels().get(name).map(String::as_str);
             job.metadata.namespace.as_deref() == Some(&self.namespace)
                 && label(labels::EXPERIMENT) == Some(&self.name)
@@ -115,7 +115,7 @@ impl Look<'_> {
                 && job.metadata.deletion_timestamp.is_none()
         });
         // Each of them is known as it was last written.
-        let fresh = of_repetition.into_iter().map(|job| self.context.jobs.get(&self.namespace, &job.name_any()));
+        let fresh = of_repetition.into_iter().map(|job| self.context.caches.jobs.get(&self.namespace, &job.name_any()));
         let fresh: Vec<Arc<Job>> = fresh.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         fresh.iter().try_for_each(|job| self.check_owner(job.as_ref()))?;
         Ok(fresh)
@@ -131,11 +131,11 @@ impl Look<'_> {
 
     /// The one pod of a learner.
     fn pod(&self, name: WorkloadName) -> Option<Arc<Pod>> {
-        self.context.pods.get(&self.namespace, &format!("{}-0", name.of(&self.name))).ok().flatten()
+        self.context.caches.pods.get(&self.namespace, &format!("{}-0", name.of(&self.name))).ok().flatten()
     }
 
     fn pods_of_batch(&self, repetition: u32, epoch: u32) -> Vec<Arc<Pod>> {
-        self.context.pods.select(|pod| {
+        self.context.caches.pods.select(|pod| {
             pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY)
                 && pods::batch_of(pod) == Some((repetition, epoch))
         })
@@ -170,7 +170,7 @@ impl Look<'_> {
 
     fn waits_for(&self, repetition: u32) -> Option<String> {
         let number = repetition.to_string();
-        let own = self.context.pods.select(|pod| {
+        let own = self.context.caches.pods.select(|pod| {
             pod.metadata.namespace.as_deref() == Some(&self.namespace)
                 && pod.labels().get(labels::EXPERIMENT) == Some(&self.name)
                 && pod.labels().get(labels::REPETITION) == Some(&number)

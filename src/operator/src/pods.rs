@@ -131,7 +131,7 @@ pub fn waits_for(pod: &Pod, needs_node: bool) -> Option<String> {
         return needs_node.then(|| format!("pod {} can't be scheduled: {why}", pod.name_any()));
     }
     let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    statuses.filter_map(|container| stuck(container)).next().map(|why| format!("pod {}: {why}", pod.name_any()))
+    statuses.filter_map(stuck).next().map(|why| format!("pod {}: {why}", pod.name_any()))
 }
 
 /// What keeps a container from starting, if that is more than time.

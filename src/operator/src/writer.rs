@@ -1,9 +1,10 @@
 //! The only way to write to the cluster: as the leader, under one name.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::error::OperatorError;
+use crate::figures::Figures;
 
 /// Whom the apiserver knows as the owner of the fields that we write.
 pub const FIELD_MANAGER: &str = "trainpilot-operator";
@@ -20,12 +22,13 @@ pub const FIELD_MANAGER: &str = "trainpilot-operator";
 pub struct Writer {
     client: Client,
     leading: watch::Receiver<bool>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
     /// A writer that refuses while `leading` is false.
-    pub fn new(client: Client, leading: watch::Receiver<bool>) -> Self {
-        Self { client, leading }
+    pub fn new(client: Client, leading: watch::Receiver<bool>, figures: Arc<Figures>) -> Self {
+        Self { client, leading, figures }
     }
 
     /// For reading.
@@ -43,7 +46,7 @@ impl Writer {
         self.leads()?;
         let api = self.api::<K>(object.namespace().as_deref().unwrap_or_default());
         let done = api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &patch).await;
-        done.map_err(|error| failed::<K>("apply", &name, error))
+        self.counted::<K, _>("apply", &name, done)
     }
 
     /// Makes an object if there is none of its name; says whether it did.
@@ -53,13 +56,8 @@ impl Writer {
     {
         self.leads()?;
         let api = self.api::<K>(object.namespace().as_deref().unwrap_or_default());
-        match api
-            .create(
-                &kube::api::PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..Default::default() },
-                object,
-            )
-            .await
-        {
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match self.tried::<K, _>("create", api.create(&parameters, object).await) {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
             Err(error) => Err(failed::<K>("create", &object.name_any(), error)),
@@ -77,7 +75,8 @@ impl Writer {
         let mut change = change.clone();
         change["metadata"]["uid"] = object.uid().into();
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        api.patch(&name, &parameters, &Patch::Merge(change)).await.map_err(|error| failed::<K>("change", &name, error))
+        let done = api.patch(&name, &parameters, &Patch::Merge(change)).await;
+        self.counted::<K, _>("change", &name, done)
     }
 
     /// Writes a status, whole.
@@ -92,7 +91,7 @@ impl Writer {
             "metadata": {"name": name, "uid": object.uid()}, "status": status,
         });
         let done = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(whole)).await;
-        done.map_err(|error| failed::<K>("write the status of", &name, error))
+        self.counted::<K, _>("write the status of", &name, done)
     }
 
     /// Deletes that very object, and in the background what it owns. That it is gone already is no error.
@@ -107,7 +106,7 @@ impl Writer {
             preconditions: Some(Preconditions { uid: object.uid(), ..Preconditions::default() }),
             ..DeleteParams::default()
         };
-        match api.delete(&name, &parameters).await {
+        match self.tried::<K, _>("delete", api.delete(&name, &parameters).await) {
             Ok(_) => Ok(()),
             // Gone, or another one by now.
             Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
@@ -121,6 +120,25 @@ impl Writer {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    fn counted<K, T>(&self, verb: &'static str, name: &str, done: kube::Result<T>) -> Result<T, OperatorError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        self.tried::<K, T>(verb, done).map_err(|error| failed::<K>(verb, name, error))
+    }
+
+    /// Counts a request.
+    fn tried<K: Resource<DynamicType = ()>, T>(&self, verb: &str, done: kube::Result<T>) -> kube::Result<T> {
+        let outcome = match &done {
+            Ok(_) => "done".to_owned(),
+            Err(kube::Error::Api(status)) => status.code.to_string(),
+            Err(_) => "unanswered".to_owned(),
+        };
+        let verb = if verb == "write the status of" { "status" } else { verb };
+        self.figures.wrote(verb, &K::kind(&()), &outcome);
+        done
     }
 
     fn leads(&self) -> Result<(), OperatorError> {

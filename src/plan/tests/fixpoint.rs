@@ -112,6 +112,7 @@ impl World {
             }),
             world_model: repetition.world_model.then(WorldModelObserved::default),
             batches: repetition.batches.iter().map(batch).collect(),
+            waits_for: None,
         };
         Observed {
             now: Timestamp::from_second(self.seconds).unwrap(),

@@ -77,7 +77,7 @@ fn batch(epoch: u32, parallelism: u32, running: u32, ended: &[u32]) -> BatchObse
 }
 
 fn seen(learner: Option<LearnerObserved>, batches: Vec<BatchObserved>) -> RepetitionObserved {
-    RepetitionObserved { address: "127.0.0.1:7000".to_owned(), learner, world_model: None, batches }
+    RepetitionObserved { address: "127.0.0.1:7000".to_owned(), learner, batches, ..RepetitionObserved::default() }
 }
 
 /// The same observation once the status of its plan is written.
@@ -121,6 +121,21 @@ fn while_the_policy_is_trained_the_batch_stays_as_it_is() {
     let state = LearnerState { phase: LearnerPhase::Learning, ..gathering(1, 8, &[0, 1, 2, 3, 4, 5, 6, 7]) };
     observed.repetitions = vec![seen(Some(learner(state)), vec![batch(1, 4, 0, &[0, 1, 2, 3, 4, 5, 6, 7])])];
     insta::assert_snapshot!(check(&next(&observed)));
+}
+
+#[test]
+fn what_something_waits_for_that_may_never_come_is_told_and_changes_nothing() {
+    let mut observed = observed("", "");
+    let sentence = "pod small-r0-e1-0 can't be scheduled: 0/3 nodes are available".to_owned();
+    let repetition = seen(Some(learner(gathering(1, 8, &[]))), vec![batch(1, 4, 4, &[])]);
+    observed.repetitions = vec![repetition.clone()];
+    let before = check(&next(&observed));
+    observed.repetitions = vec![RepetitionObserved { waits_for: Some(sentence.clone()), ..repetition }];
+    let plan = check(&next(&observed));
+    assert_eq!((plan.wanted, plan.unwanted), (before.wanted, before.unwanted));
+    assert_eq!(plan.report.trouble, Some(plan::Reason::CannotStart(sentence)));
+    let degraded = plan.status.conditions.iter().find(|condition| condition.type_ == "Degraded").unwrap();
+    assert_eq!((degraded.status.as_str(), degraded.reason.as_str()), ("True", "CannotStart"));
 }
 
 #[test]

@@ -18,6 +18,10 @@ const GENERATED: &[Generated] = &[
         arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds"],
     },
     Generated {
+        path: "deploy/metrics.md",
+        arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],
+    },
+    Generated {
         path: "src/tuning/golden.json",
         arguments: &["run", "-q", "-p", "trainpilot-tuning", "--example", "golden"],
     },

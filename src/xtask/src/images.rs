@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, builder::PossibleValue};
 
 pub use self::builder::Builder;
 use crate::{
@@ -20,12 +20,14 @@ use crate::{
 };
 
 /// The images, by the last word of their names; the program of each is `trainpilot-WORD`.
-pub const IMAGES: [&str; 4] = ["operator", "agent", "learner", "tasks"];
+const IMAGES: [&str; 4] = ["operator", "agent", "learner", "tasks"];
+/// What is shipped to nobody.
+const FOR_TESTS: &str = "hostile";
 
 #[derive(Args)]
 pub struct Images {
     /// Only these [default: all]
-    #[arg(value_parser = IMAGES)]
+    #[arg(value_parser = known())]
     images: Vec<String>,
     /// What their names begin with: PREFIX-agent and so on
     #[arg(long, default_value = "localhost/trainpilot")]
@@ -41,11 +43,16 @@ pub struct Images {
     save: Option<PathBuf>,
 }
 
+fn known() -> Vec<PossibleValue> {
+    let shipped = IMAGES.into_iter().map(PossibleValue::new);
+    shipped.chain([PossibleValue::new(FOR_TESTS).hide(true)]).collect()
+}
+
 impl Images {
     /// The images that tests load into a cluster, saved in `folder`.
     pub fn for_tests(profile: &str, folder: &Path) -> Self {
         Self {
-            images: Vec::new(),
+            images: IMAGES.into_iter().chain([FOR_TESTS]).map(str::to_owned).collect(),
             prefix: "localhost/trainpilot".to_owned(),
             tag: None,
             profile: profile.to_owned(),
@@ -64,14 +71,15 @@ impl Images {
         run(cargo(root).args(alone).args(["--", "-C", "target-feature=+crt-static"]))?;
         let folder = if self.profile == "dev" { "debug" } else { &self.profile };
         let target = target_directory(root)?;
-        let wanted =
-            IMAGES.iter().filter(|image| self.images.is_empty() || self.images.iter().any(|name| name == *image));
+        let all: Vec<String> = IMAGES.into_iter().map(str::to_owned).collect();
+        let wanted = if self.images.is_empty() { &all } else { &self.images };
         let mut saved = Vec::new();
         for image in wanted {
             let context = target.join("images").join(image);
             put_together(root, &target.join(folder).join(format!("trainpilot-{image}")), &context, image)?;
             let name = format!("{}-{image}:{}", self.prefix, self.tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION")));
-            let file = root.join(format!("images/{image}.Containerfile"));
+            let folder = if image == FOR_TESTS { "tests/cluster" } else { "images" };
+            let file = root.join(folder).join(format!("{image}.Containerfile"));
             builder.build(&file, &context, &name, &revision(root))?;
             if let Some(folder) = &self.save {
                 fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -38,6 +38,12 @@ pub fn simple() -> String {
     CURVES.replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", simple)
 }
 
+/// The same with trainers that do something else, none of which is tried twice.
+pub fn hostile(deed: &str) -> String {
+    let hostile = CURVES.replace("[trainpilot-tasks, curves]", &format!("[trainpilot-hostile, {deed}]"));
+    hostile.replace("trainpilot-tasks:0.1.0", "trainpilot-hostile:0.1.0").replace("retries: 1", "retries: 0")
+}
+
 /// The same with trainings that take `milliseconds` for an env step.
 pub fn slow(milliseconds: u32) -> String {
     let command = "command: [trainpilot-tasks, curves]";

@@ -88,13 +88,26 @@ impl Space {
 
     /// Waits until an experiment is in a phase, and no pod of it is left if that is its end.
     pub async fn reaches(&self, name: &str, phase: Phase, seconds: u64) -> TuningExperiment {
-        let what = format!("{name} is {phase:?}");
-        self.until(&what, seconds, async || phase_of(&self.experiment(name).await) == phase).await;
+        self.reaches_beside(name, phase, seconds).await;
         if matches!(phase, Phase::Complete | Phase::Failed | Phase::Suspended) {
             let none = async || self.list::<Pod>().await.is_empty();
             self.until("no pod is left", 90, none).await;
         }
         self.experiment(name).await
+    }
+
+    /// The same where other experiments have pods.
+    pub async fn reaches_beside(&self, name: &str, phase: Phase, seconds: u64) -> TuningExperiment {
+        let what = format!("{name} is {phase:?}");
+        self.until(&what, seconds, async || phase_of(&self.experiment(name).await) == phase).await;
+        self.experiment(name).await
+    }
+
+    /// Deletes the namespace, and waits until it is gone.
+    pub async fn delete(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.name, &DeleteParams::default()).await.unwrap();
+        self.until("the namespace is gone", 90, async || namespaces.get_opt(&self.name).await.unwrap().is_none()).await;
     }
 
     /// Waits until something is so.

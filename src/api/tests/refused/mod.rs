@@ -5,8 +5,10 @@ pub const BASE: &str = include_str!("../base.yaml");
 
 const LEARNING_RATE: &str = "initial: 0.01, min: 1e-5, max: 1}";
 const MOMENTUM: &str = "initial: 0.9, min: 0, max: 0.99, complement: true}";
-const PPO: &str = "ppo: {}";
-const END: &str = "  algorithm:";
+/// Its algorithm.
+pub const PPO: &str = "ppo: {}";
+/// Where fields of the spec are added.
+pub const END: &str = "  algorithm:";
 
 /// What is replaced in it, by what, and what is said then.
 pub const TABLE: &[(&str, &str, &str)] = &[

@@ -35,6 +35,13 @@ pub(super) fn of_workload(setting: &Setting<'_>, name: WorkloadName) -> ObjectMe
     ObjectMeta { labels: Some(workload_labels(experiment, name)), ..of_experiment(experiment, full) }
 }
 
+/// A name that no earlier experiment of the same name has used. Nodes remember the content of Secrets and ConfigMaps by their
+/// names, and would give it to the pods of the next one.
+pub(super) fn unmistakable(experiment: &TuningExperiment, name: &str) -> String {
+    let uid = experiment.metadata.uid.as_deref().unwrap_or_default();
+    format!("{name}-{}", uid.split('-').next().unwrap_or_default())
+}
+
 /// Labels of the pods of a workload, and of its objects.
 pub(super) fn workload_labels(experiment: &TuningExperiment, name: WorkloadName) -> BTreeMap<String, String> {
     let (role, repetition, epoch) = match name {

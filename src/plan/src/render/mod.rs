@@ -15,6 +15,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 
+pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
 pub use network_policy::network_policies;
 pub use secret::{identity_in, secret, secret_name};

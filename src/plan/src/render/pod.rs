@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 use wire::tls::Role;
 
-use super::config_map::CONFIG;
+use super::config_map::{CONFIG, config_map_name};
 use super::{Setting, secret};
 use crate::WorkloadName;
 
@@ -23,12 +23,9 @@ const USER: i64 = 65532;
 
 /// The volumes of a workload's configuration and of the identity of `role`.
 pub(super) fn volumes(setting: &Setting<'_>, name: WorkloadName, role: Role) -> Vec<Volume> {
-    let experiment = setting.experiment.metadata.name.as_deref().unwrap_or_default();
-    let config = Volume {
-        name: CONFIG_VOLUME.to_owned(),
-        config_map: Some(ConfigMapVolumeSource { name: name.of(experiment), ..ConfigMapVolumeSource::default() }),
-        ..Volume::default()
-    };
+    let experiment = setting.experiment;
+    let source = ConfigMapVolumeSource { name: config_map_name(experiment, name), ..ConfigMapVolumeSource::default() };
+    let config = Volume { name: CONFIG_VOLUME.to_owned(), config_map: Some(source), ..Volume::default() };
     vec![config, secret::volume(experiment, role, IDENTITY_VOLUME)]
 }
 

@@ -14,19 +14,19 @@ use super::metadata;
 const FILES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 
 /// Name of the Secret.
-pub fn secret_name(experiment: &str) -> String {
-    format!("{experiment}-identities")
+pub fn secret_name(experiment: &TuningExperiment) -> String {
+    let name = experiment.metadata.name.as_deref().unwrap_or_default();
+    metadata::unmistakable(experiment, &format!("{name}-identities"))
 }
 
 /// The Secret with `identities`.
 pub fn secret(experiment: &TuningExperiment, identities: &[Identity]) -> Secret {
-    let name = experiment.metadata.name.as_deref().unwrap_or_default();
     let files = identities.iter().flat_map(|identity| {
         let file = |(file, text): (&str, &str)| (key(identity.role(), file), ByteString(text.as_bytes().to_vec()));
         identity.pem().map(file)
     });
     Secret {
-        metadata: metadata::of_experiment(experiment, secret_name(name)),
+        metadata: metadata::of_experiment(experiment, secret_name(experiment)),
         data: Some(files.collect::<BTreeMap<_, _>>()),
         immutable: Some(true),
         type_: Some("Opaque".to_owned()),
@@ -48,7 +48,7 @@ pub fn identity_in(secret: &Secret, role: Role) -> Result<Identity, TlsError> {
 }
 
 /// A volume with the files of one role.
-pub(super) fn volume(experiment: &str, role: Role, name: &str) -> Volume {
+pub(super) fn volume(experiment: &TuningExperiment, role: Role, name: &str) -> Volume {
     let item = |file: &str| KeyToPath { key: key(role, file), path: file.to_owned(), mode: None };
     Volume {
         name: name.to_owned(),

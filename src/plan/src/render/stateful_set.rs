@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{LearnerSpec, StorageSpec, labels};
+use api::{LearnerSpec, RetainSpec, StorageSpec, labels};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
@@ -41,9 +41,9 @@ pub(super) fn stateful_set(
             replicas: Some(1),
             service_name: metadata.name.clone(),
             selector: LabelSelector { match_labels: Some(labels.clone()), ..LabelSelector::default() },
-            // The volume stays when the learner has nothing left to do, and goes when the experiment does.
+            // The volume stays when the learner has nothing left to do.
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
-                when_deleted: Some("Delete".to_owned()),
+                when_deleted: Some(when_deleted(setting.experiment.spec.retain).to_owned()),
                 when_scaled: Some("Retain".to_owned()),
             }),
             volume_claim_templates: Some(vec![claim(spec.storage.as_ref())]),
@@ -56,6 +56,13 @@ pub(super) fn stateful_set(
         }),
         metadata,
         ..StatefulSet::default()
+    }
+}
+
+fn when_deleted(retain: RetainSpec) -> &'static str {
+    match retain {
+        RetainSpec::Nothing => "Delete",
+        RetainSpec::Volumes => "Retain",
     }
 }
 

@@ -157,6 +157,8 @@ impl Node {
             "authorization": {"mode": "Webhook"},
             "tlsCertFile": pki("node.crt"), "tlsPrivateKeyFile": pki("node.key"),
             "maxPods": 200,
+            // Images that nobody could pull again are never thrown away, however full the disk is.
+            "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         });
         fs::write(self.path("kubelet.json"), config.to_string())?;

@@ -2,10 +2,11 @@
 
 use api::Phase;
 use cluster::dataset::{attempts, trajectories};
-use cluster::experiments::{CURVES, slow};
+use cluster::experiments::{CURVES, hostile, slow};
 use cluster::{Space, condition};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use kube::api::EvictParams;
 use tuning::Outcome;
 
 #[tokio::test]
@@ -66,4 +67,69 @@ async fn a_learner_that_is_killed_goes_on_where_it_was() {
         );
         trajectories(&done, 0, epoch, 4).await;
     }
+}
+
+#[tokio::test]
+async fn a_trainer_that_runs_out_of_memory_is_named_as_such() {
+    let space = Space::new("memory").await;
+    let name = "- name: trainer\n";
+    let limited = format!("{name}          resources: {{limits: {{memory: 64Mi}}}}\n");
+    space.start(&hostile("memory").replace(name, &limited)).await;
+    let failed = space.reaches("curves", Phase::Failed, 180).await;
+    let message = condition(&failed, "Failed").unwrap().1;
+    assert!(message.contains("ran out of memory"), "{message}");
+}
+
+#[tokio::test]
+async fn a_trainer_that_never_ends_is_ended_at_its_deadline() {
+    let space = Space::new("deadline").await;
+    space.start(&hostile("forever").replace("deadlineSeconds: 120", "deadlineSeconds: 5")).await;
+    let failed = space.reaches("curves", Phase::Failed, 180).await;
+    let message = condition(&failed, "Failed").unwrap().1;
+    assert!(message.contains("deadlineSeconds"), "{message}");
+}
+
+#[tokio::test]
+async fn trainers_that_mean_no_good_harm_nobody_but_themselves() {
+    let space = Space::new("hostile").await;
+    let attack = "attack, --learner, curves-r0-learner-0.curves-r0-learner.hostile.svc:8092";
+    space.start(&hostile(attack)).await;
+    let good = slow(200).replace("metadata: {name: curves}", "metadata: {name: good}");
+    space.start(&good).await;
+    let done = space.reaches_beside("good", Phase::Complete, 240).await;
+    for epoch in 1..=3 {
+        let all = attempts(&done, 0, epoch).await;
+        assert!(
+            all.iter().all(|attempt| attempt.outcome == Some(Outcome::Completed)),
+            "epoch {epoch}: nothing is lost"
+        );
+        trajectories(&done, 0, epoch, 4).await;
+    }
+    let failed = space.reaches("curves", Phase::Failed, 180).await;
+    // 42 would say that one of its attacks came through.
+    let message = condition(&failed, "Failed").unwrap().1;
+    assert!(message.contains("exit code 7"), "{message}");
+}
+
+#[tokio::test]
+async fn a_training_that_is_drained_from_its_node_is_done_again_and_counts_as_no_failure() {
+    let space = Space::new("drained").await;
+    // A failure more would lose it.
+    space.start(&slow(500).replace("retries: 1", "retries: 0")).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    let pods = space.trainings().await;
+    space.api::<Pod>().evict(&pods[1].name_any(), &EvictParams::default()).await.unwrap();
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    assert_eq!(done.status.as_ref().unwrap().trajectories.lost, 0);
+    for epoch in 1..=3 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_may_be_deleted_with_everything_that_runs_in_it() {
+    let space = Space::new("whole").await;
+    space.start(&slow(1000)).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.delete().await;
 }

@@ -59,6 +59,18 @@ async fn a_deleted_experiment_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn volumes_stay_behind_if_they_are_asked_to() {
+    let space = Space::new("retain").await;
+    space.start(&CURVES.replace("spec:\n  seed: 7", "spec:\n  retain: Volumes\n  seed: 7")).await;
+    let claims = async || space.list::<PersistentVolumeClaim>().await.len();
+    space.until("there is a volume", 60, async || claims().await == 1).await;
+    space.api::<TuningExperiment>().delete("curves", &DeleteParams::default()).await.unwrap();
+    space.until("no learner is left", 60, async || space.list::<StatefulSet>().await.is_empty()).await;
+    space.until("no pod is left", 60, async || space.list::<Pod>().await.is_empty()).await;
+    assert_eq!(claims().await, 1);
+}
+
+#[tokio::test]
 async fn an_experiment_may_be_deleted_and_made_anew_at_once() {
     let space = Space::new("anew").await;
     space.start(&slow(300)).await;

@@ -1,0 +1,96 @@
+//! A trainer that means no good, or does none: what a suite starts in place of one.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Exit code of a trainer whose attacks all failed.
+const FOILED: u8 = 7;
+/// And of one of whose attacks one did not.
+const SUCCEEDED: u8 = 42;
+
+#[derive(Parser)]
+enum Deed {
+    /// Take memory until there is none
+    Memory,
+    /// Never end
+    Forever,
+    /// Try everything on those within reach
+    Attack {
+        /// Where the policy learner listens
+        #[arg(long)]
+        learner: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match Deed::parse() {
+        Deed::Memory => take_memory(),
+        Deed::Forever => loop {
+            std::thread::sleep(Duration::from_secs(60));
+        },
+        Deed::Attack { learner } => attack(&learner),
+    }
+}
+
+fn take_memory() -> ExitCode {
+    let mut held = Vec::new();
+    loop {
+        held.push(vec![1_u8; 8 << 20]);
+        std::thread::sleep(Duration::from_millis(20));
+        if held.len() > 4096 {
+            return ExitCode::SUCCESS;
+        }
+    }
+}
+
+/// Says whether it came through; hears where the learner is.
+type Attack = fn(&str) -> bool;
+
+fn attack(learner: &str) -> ExitCode {
+    let attacks: [(&str, Attack); 6] = [
+        ("a report of 100 MB is taken", |_| {
+            is_taken(&format!("{{\"step\": 0, \"diverged\": \"{}\"}}", "x".repeat(100 << 20)))
+        }),
+        ("a report of a million metrics is taken", |_| is_taken(&many_metrics(1_000_000))),
+        ("a number that is none is taken", |_| is_taken(r#"{"step": 0, "metrics": {"score": 1e999, "loss": 1}}"#)),
+        ("an agent answers without a certificate", |_| answers("127.0.0.1:8091")),
+        ("a learner answers without a certificate", answers),
+        ("the agent's identity can be read", |_| std::fs::read("/etc/trainpilot/identity/key.pem").is_ok()),
+    ];
+    // These say nothing, and go on until the end.
+    let held: Vec<_> = (0..300).filter_map(|_| TcpStream::connect("127.0.0.1:8090").ok()).collect();
+    let mut succeeded = false;
+    for (what, attack) in attacks {
+        if attack(learner) {
+            eprintln!("{what}");
+            succeeded = true;
+        }
+    }
+    drop(held);
+    ExitCode::from(if succeeded { SUCCEEDED } else { FOILED })
+}
+
+fn many_metrics(count: u32) -> String {
+    let metrics: Vec<String> = (0..count).map(|n| format!("\"m{n}\": 1")).collect();
+    format!("{{\"step\": 0, \"metrics\": {{{}}}}}", metrics.join(", "))
+}
+
+/// Whether the agent takes this as a report.
+fn is_taken(report: &str) -> bool {
+    let url = std::env::var("TRAINPILOT_URL").unwrap_or_default();
+    ureq::post(format!("{url}/v1/steps")).send(report).is_ok()
+}
+
+/// Whether anybody answers in plain HTTP.
+fn answers(address: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(3)));
+    let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer.starts_with(b"HTTP")
+}

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::{Phase, Timestamp, TuningExperiment, TuningExperimentStatus};
-use kube::ResourceExt;
+use api::{Phase, Timestamp, TuningExperiment, TuningExperimentStatus, labels};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
 use plan::{Observed, Plan};
 
 use crate::caches::version;
 use crate::context::Context;
 use crate::error::OperatorError;
-use crate::{apply, observe};
+use crate::writer::failed;
+use crate::{apply, observe, pods};
 
 /// Between a write and its being seen.
 const SHORTLY: Duration = Duration::from_millis(100);
@@ -52,6 +55,9 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         apply::apply(context, experiment, None, &plan::refuse(&observed, &violations)).await?;
         return Ok(Action::await_change());
     }
+    if leaves_with_its_namespace(experiment, context).await? {
+        return Ok(Action::requeue(SHORTLY));
+    }
     let identity = context.identities.of(&context.writer, experiment).await?;
     let gathering = context.gatherings.of(experiment, &identity)?;
     let observed = observe::observe(context, experiment, &gathering).await?;
@@ -65,6 +71,29 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         context.gatherings.forget(&uid);
     }
     Ok(plan.requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Whether the namespace is being deleted. Its pods go first, and each of a Job that tries indices again waits for the pod that
+/// follows it, which nobody may make any more: without their Jobs they wait for nothing.
+async fn leaves_with_its_namespace(experiment: &TuningExperiment, context: &Context) -> Result<bool, OperatorError> {
+    let (name, own) = (experiment.name_any(), experiment.namespace().unwrap_or_default());
+    let goes =
+        |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pods::is_of(pod, &own, &name, labels::TRAJECTORY);
+    if context.caches.pods.select(goes).is_empty() {
+        return Ok(false);
+    }
+    let namespaces: Api<Namespace> = Api::all(context.writer.client().clone());
+    let namespace = namespaces.get_opt(&own).await.map_err(|error| failed::<Namespace>("read", &own, error))?;
+    if namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()) {
+        return Ok(false);
+    }
+    let is_own = |job: &Job| {
+        job.metadata.namespace.as_deref() == Some(&own) && job.labels().get(labels::EXPERIMENT) == Some(&name)
+    };
+    for job in context.caches.jobs.select(is_own) {
+        context.writer.delete::<Job>(&job).await?;
+    }
+    Ok(true)
 }
 
 /// What to do after a round that failed.

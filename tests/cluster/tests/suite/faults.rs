@@ -133,3 +133,13 @@ async fn a_namespace_may_be_deleted_with_everything_that_runs_in_it() {
     space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
     space.delete().await;
 }
+
+#[tokio::test]
+async fn a_namespace_may_be_deleted_with_pods_that_no_node_has_room_for() {
+    let space = Space::new("unscheduled").await;
+    let name = "- name: trainer\n";
+    let greedy = format!("{name}          resources: {{limits: {{nvidia.com/gpu: 99}}}}\n");
+    space.start(&CURVES.replace(name, &greedy)).await;
+    space.until("four trainings wait", 60, async || space.trainings().await.len() == 4).await;
+    space.delete().await;
+}

@@ -6,6 +6,7 @@ mod leftovers;
 mod node;
 mod pause;
 mod processes;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,8 @@
 //! The operator's pods.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 
 const NAMESPACE: &str = "trainpilot";
@@ -12,6 +13,18 @@ pub async fn kill_all() {
     let pods: Api<Pod> = Api::namespaced(Client::try_default().await.unwrap(), NAMESPACE);
     for pod in pods.list(&ListParams::default().labels(OPERATOR)).await.unwrap() {
         let _ = pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await;
+    }
+}
+
+/// Sets how many there are, and waits until that is so.
+pub async fn scale(replicas: u32) {
+    let client = Client::try_default().await.unwrap();
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let change = Patch::Merge(serde_json::json!({"spec": {"replicas": replicas}}));
+    deployments.patch_scale("trainpilot-operator", &PatchParams::default(), &change).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(client, NAMESPACE);
+    while pods.list(&ListParams::default().labels(OPERATOR)).await.unwrap().items.len() != replicas as usize {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     assets::{Assets, CNI},
     certificates, pause,
     processes::Processes,
+    volumes,
 };
 use crate::command::{output, run_unannounced, succeeds};
 
@@ -63,7 +64,9 @@ impl Node {
         let account = || self.ask("/api/v1/namespaces/default/serviceaccounts/default").is_some();
         self.processes.wait_for("the default service account", "controllers", account)?;
         let capacity = json!({"status": {"capacity": {"nvidia.com/gpu": gpus.to_string()}}});
-        self.patch("/api/v1/nodes/node1/status", &capacity)
+        self.send("PATCH", "/api/v1/nodes/node1/status", &capacity)?;
+        let volumes = volumes::make(&self.path("volumes"))?;
+        volumes.iter().try_for_each(|volume| self.send("POST", "/api/v1/persistentvolumes", volume))
     }
 
     fn start_control_plane(&self, assets: &Assets, address: &str) -> anyhow::Result<()> {
@@ -224,9 +227,12 @@ impl Node {
         Some(String::from_utf8_lossy(&said.stdout).into_owned())
     }
 
-    fn patch(&self, path: &str, change: &serde_json::Value) -> anyhow::Result<()> {
-        let kind = "Content-Type: application/merge-patch+json";
-        output(self.curl(path).args(["--request", "PATCH", "--header", kind, "--data", &change.to_string()])).map(drop)
+    /// Sends an object, or what is to be changed of one.
+    fn send(&self, method: &str, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
+        let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let header = format!("Content-Type: {kind}");
+        let mut curl = self.curl(path);
+        output(curl.args(["--request", method, "--header", &header, "--data", &body.to_string()])).map(drop)
     }
 
     fn curl(&self, path: &str) -> Command {

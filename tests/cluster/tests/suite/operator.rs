@@ -29,6 +29,23 @@ async fn an_operator_that_is_killed_again_and_again_loses_nothing_and_starts_not
 }
 
 #[tokio::test]
+async fn while_the_operator_is_away_trainings_end_and_what_they_measured_is_kept() {
+    let space = Space::new("away").await;
+    space.start(&slow(500)).await;
+    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    operators::scale(0).await;
+    // They take four seconds each; their agents wait a while for somebody to gather, and then deliver by themselves.
+    space.until("all trainings have ended", 120, async || space.trainings().await.is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    operators::scale(2).await;
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    for epoch in 1..=3 {
+        assert_eq!(attempts(&done, 0, epoch).await.len(), 4, "epoch {epoch}: one attempt for each index");
+        trajectories(&done, 0, epoch, 4).await;
+    }
+}
+
+#[tokio::test]
 async fn at_rest_nothing_is_written() {
     let space = Space::new("rest").await;
     space.start(CURVES).await;

@@ -5,7 +5,7 @@ use api::{TuningExperiment, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, ResourceExt};
 use plan::render::{LEARNER_PORT, Object, Setting, config_map_name, network_policies, render};
 use plan::{Directive, Plan, Workload, WorkloadName};
@@ -148,6 +148,7 @@ impl Work<'_> {
 
     /// An event that could not be written is lost: the status says the same.
     async fn events(&self, plan: &Plan) {
+        let client = self.context.writer.client().clone();
         for event in &plan.events {
             let event = Event {
                 type_: if event.warning { EventType::Warning } else { EventType::Normal },
@@ -156,7 +157,9 @@ impl Work<'_> {
                 action: "Reconcile".to_owned(),
                 secondary: None,
             };
-            if let Err(error) = self.context.recorder.publish(&event, &self.experiment.object_ref(&())).await {
+            // One that lasts would count the second epoch's as the first one's come again. The planner tells of changes only.
+            let recorder = Recorder::new(client.clone(), self.context.reporter.clone());
+            if let Err(error) = recorder.publish(&event, &self.experiment.object_ref(&())).await {
                 tracing::warn!(%error, "an event was not written");
             }
         }

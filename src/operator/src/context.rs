@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use plan::render::Images;
 
 use crate::caches::Cache;
@@ -29,8 +29,8 @@ pub struct Caches {
 pub struct Context {
     /// Writes.
     pub writer: Writer,
-    /// Tells people.
-    pub recorder: Recorder,
+    /// Whom people hear of things from.
+    pub reporter: Reporter,
     /// Where our own programs are found.
     pub images: Images,
     /// What is known of the cluster.
@@ -51,10 +51,9 @@ impl Context {
     /// A context with nothing known of any experiment.
     pub fn new(writer: Writer, images: Images, caches: Caches, figures: Arc<Figures>) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
-        let recorder = Recorder::new(writer.client().clone(), reporter);
         let gatherings = Gatherings::new(Arc::clone(&caches.pods), Arc::clone(&figures));
         let (identities, written, met) = Default::default();
-        Self { writer, recorder, images, caches, identities, gatherings, figures, written, met }
+        Self { writer, reporter, images, caches, identities, gatherings, figures, written, met }
     }
 
     /// Takes note of an experiment as we wrote it.

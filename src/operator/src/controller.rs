@@ -35,7 +35,7 @@ pub struct Settings {
     pub namespace: Option<String>,
 }
 
-/// Works on all experiments until `leading` turns false, or `stop` comes back.
+/// Works on all experiments until `stop` comes back. Once `leading` is false nothing is written any more.
 pub async fn run(
     client: Client,
     settings: Settings,

@@ -18,8 +18,8 @@ use crate::{apply, observe, pods};
 
 /// Between a write and its being seen.
 const SHORTLY: Duration = Duration::from_millis(100);
-/// Pauses after an error: doubled each time it comes again, as the queue does it.
-const AFTER_ERROR: Duration = Duration::from_secs(5);
+/// While a namespace goes, and after an error.
+const LATER: Duration = Duration::from_secs(5);
 
 /// One round.
 ///
@@ -56,7 +56,7 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         return Ok(Action::await_change());
     }
     if leaves_with_its_namespace(experiment, context).await? {
-        return Ok(Action::requeue(SHORTLY));
+        return Ok(Action::requeue(LATER));
     }
     let identity = context.identities.of(&context.writer, experiment).await?;
     let gathering = context.gatherings.of(experiment, &identity)?;
@@ -103,7 +103,7 @@ pub fn after_error(experiment: Arc<TuningExperiment>, error: &OperatorError, _: 
     }
     let (namespace, name) = (experiment.namespace().unwrap_or_default(), experiment.name_any());
     tracing::warn!(namespace, experiment = name, error = error as &dyn std::error::Error, "tried again later");
-    Action::requeue(AFTER_ERROR)
+    Action::requeue(LATER)
 }
 
 /// The experiment, with nothing seen of what belongs to it.

@@ -56,16 +56,20 @@ struct Look<'a> {
     gathering: &'a Gathering,
 }
 
+/// A learner, its one pod, and where that is reached.
+struct Found {
+    set: Arc<StatefulSet>,
+    pod: Option<Arc<Pod>>,
+    address: Option<String>,
+}
+
 impl Look<'_> {
     async fn repetition(&self, repetition: u32) -> Result<RepetitionObserved, OperatorError> {
         // Jobs first: whatever their pods have delivered, the learner then knows of.
         let jobs = self.jobs(repetition)?;
-        let policy_learner = WorkloadName::PolicyLearner { repetition };
-        let learner = match self.running(policy_learner)? {
+        let learner = match self.learner(WorkloadName::PolicyLearner { repetition })? {
             None => None,
-            Some(set) => {
-                let pod = self.pod(policy_learner);
-                let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
+            Some(Found { set, pod, address }) => {
                 let mut state = None;
                 if let Some(address) = address {
                     self.gathering.gatherer.set_learner(repetition, address.clone());
@@ -74,12 +78,9 @@ impl Look<'_> {
                 Some(LearnerObserved { epochs: epochs(&set), state, failure: pod.as_deref().and_then(failure) })
             }
         };
-        let world_model_learner = WorkloadName::WorldModelLearner { repetition };
-        let world_model = match self.running(world_model_learner)? {
+        let world_model = match self.learner(WorkloadName::WorldModelLearner { repetition })? {
             None => None,
-            Some(_) => {
-                let pod = self.pod(world_model_learner);
-                let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
+            Some(Found { pod, address, .. }) => {
                 let state = match address {
                     Some(address) => world_model_state(&self.gathering.to_learners, &address).await.ok(),
                     None => None,
@@ -99,10 +100,16 @@ impl Look<'_> {
     }
 
     /// A learner that is not put to rest.
-    fn running(&self, name: WorkloadName) -> Result<Option<Arc<StatefulSet>>, OperatorError> {
-        let set = self.context.caches.stateful_sets.get(&self.namespace, &name.of(&self.name))?;
-        set.as_deref().map_or(Ok(()), |set| self.check_owner(set))?;
-        Ok(set.filter(|set| set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)))
+    fn learner(&self, name: WorkloadName) -> Result<Option<Found>, OperatorError> {
+        let full = name.of(&self.name);
+        let Some(set) = self.context.caches.stateful_sets.get(&self.namespace, &full)? else { return Ok(None) };
+        self.check_owner(set.as_ref())?;
+        if set.spec.as_ref().and_then(|spec| spec.replicas) == Some(0) {
+            return Ok(None);
+        }
+        let pod = self.context.caches.pods.get(&self.namespace, &format!("{full}-0"))?;
+        let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
+        Ok(Some(Found { set, pod, address }))
     }
 
     fn jobs(&self, repetition: u32) -> Result<Vec<Arc<Job>>, OperatorError> {
@@ -127,11 +134,6 @@ impl Look<'_> {
             return Ok(());
         }
         Err(OperatorError::Foreign { kind: K::kind(&()).into_owned(), name: object.name_any() })
-    }
-
-    /// The one pod of a learner.
-    fn pod(&self, name: WorkloadName) -> Option<Arc<Pod>> {
-        self.context.caches.pods.get(&self.namespace, &format!("{}-0", name.of(&self.name))).ok().flatten()
     }
 
     fn pods_of_batch(&self, repetition: u32, epoch: u32) -> Vec<Arc<Pod>> {

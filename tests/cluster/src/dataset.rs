@@ -41,7 +41,25 @@ pub async fn trajectories(experiment: &TuningExperiment, repetition: u32, epoch:
     counted
 }
 
-/// The same without what a clock says and without numbers of attempts: what must follow from the seed.
+/// Checks all epochs of the experiments in [`crate::experiments`], the final evaluation included.
+pub async fn whole(experiment: &TuningExperiment) {
+    for epoch in 1..=3 {
+        trajectories(experiment, 0, epoch, 4).await;
+    }
+}
+
+/// The same, and that nothing had to be tried twice.
+///
+/// # Panics
+/// If something was.
+pub async fn once_each(experiment: &TuningExperiment) {
+    whole(experiment).await;
+    for epoch in 1..=3 {
+        assert_eq!(attempts(experiment, 0, epoch).await.len(), 4, "epoch {epoch}: one attempt for each index");
+    }
+}
+
+/// Trajectories without what a clock says and without numbers of attempts: what must follow from the seed.
 pub fn timeless(trajectories: Vec<Trajectory>) -> Vec<Trajectory> {
     let timeless = |mut trajectory: Trajectory| {
         trajectory.key.attempt = 0;

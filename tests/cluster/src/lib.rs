@@ -121,6 +121,17 @@ impl Space {
         }
     }
 
+    /// What the apiserver warns about when an object at a path is sent to it again.
+    pub async fn warnings(&self, path: &str) -> Vec<String> {
+        let change = json!({"metadata": {"annotations": {"example.com/again": "true"}}});
+        let request =
+            http::Request::patch(format!("{path}?dryRun=All")).header("Content-Type", "application/merge-patch+json");
+        let request = request.body(serde_json::to_vec(&change).unwrap().into()).unwrap();
+        let answer = self.client.send(request).await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.headers().get_all("Warning").iter().map(|warning| format!("{warning:?}")).collect()
+    }
+
     /// Deletes a pod at once, as if its node had gone.
     pub async fn kill(&self, pod: &Pod) {
         let at_once = DeleteParams::default().grace_period(0);

@@ -1,13 +1,12 @@
 //! What goes wrong with pods, and what becomes of it: nothing is lost, nothing is stored twice.
 
 use api::Phase;
-use cluster::dataset::{attempts, trajectories};
+use cluster::dataset::{once_each, whole};
 use cluster::experiments::{CURVES, hostile, slow};
 use cluster::{Space, condition};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::EvictParams;
-use tuning::Outcome;
 
 #[tokio::test]
 async fn a_training_whose_pod_is_gone_is_done_again() {
@@ -17,9 +16,7 @@ async fn a_training_whose_pod_is_gone_is_done_again() {
     let pods = space.trainings().await;
     space.kill(&pods[0]).await;
     let done = space.reaches("curves", Phase::Complete, 180).await;
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
     assert_eq!(done.status.unwrap().trajectories.lost, 0);
 }
 
@@ -59,14 +56,7 @@ async fn a_learner_that_is_killed_goes_on_where_it_was() {
         space.kill(pods.iter().find(|pod| pod.name_any() == "curves-r0-learner-0").unwrap()).await;
     }
     let done = space.reaches("curves", Phase::Complete, 240).await;
-    for epoch in 1..=3 {
-        let all = attempts(&done, 0, epoch).await;
-        assert!(
-            all.iter().all(|attempt| attempt.outcome == Some(Outcome::Completed)),
-            "epoch {epoch}: nothing is lost"
-        );
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    once_each(&done).await;
 }
 
 #[tokio::test]
@@ -97,14 +87,7 @@ async fn trainers_that_mean_no_good_harm_nobody_but_themselves() {
     let good = slow(200).replace("metadata: {name: curves}", "metadata: {name: good}");
     space.start(&good).await;
     let done = space.reaches_beside("good", Phase::Complete, 240).await;
-    for epoch in 1..=3 {
-        let all = attempts(&done, 0, epoch).await;
-        assert!(
-            all.iter().all(|attempt| attempt.outcome == Some(Outcome::Completed)),
-            "epoch {epoch}: nothing is lost"
-        );
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    once_each(&done).await;
     let failed = space.reaches("curves", Phase::Failed, 180).await;
     // 42 would say that one of its attacks came through.
     let message = condition(&failed, "Failed").unwrap().1;
@@ -121,9 +104,7 @@ async fn a_training_that_is_drained_from_its_node_is_done_again_and_counts_as_no
     space.api::<Pod>().evict(&pods[1].name_any(), &EvictParams::default()).await.unwrap();
     let done = space.reaches("curves", Phase::Complete, 240).await;
     assert_eq!(done.status.as_ref().unwrap().trajectories.lost, 0);
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use api::{Phase, TuningExperiment};
-use cluster::dataset::{timeless, trajectories};
-use cluster::experiments::{CURVES, simple};
+use cluster::dataset::{timeless, trajectories, whole};
+use cluster::experiments::{CURVES, simple, slow};
 use cluster::{Space, condition, volumes};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
@@ -16,9 +16,7 @@ async fn ppo_completes_with_every_trajectory_stored_once_and_holds_nothing_but_i
     space.start(CURVES).await;
     let done = space.reaches("curves", Phase::Complete, 180).await;
     assert_eq!(condition(&done, "Complete").unwrap().0, "Complete");
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
     let status = done.status.unwrap();
     assert_eq!((status.trajectories.completed, status.trajectories.running, status.replicas), (12, 0, 0));
     assert_eq!(status.repetitions[0].policy_version, 3);
@@ -28,13 +26,31 @@ async fn ppo_completes_with_every_trajectory_stored_once_and_holds_nothing_but_i
 }
 
 #[tokio::test]
+async fn the_restricted_standard_has_nothing_to_warn_about() {
+    let space = Space::new("warnings").await;
+    space.start(&slow(1000)).await;
+    space.until("trainings run", 60, async || !space.trainings().await.is_empty()).await;
+    for path in [
+        "apis/batch/v1/namespaces/warnings/jobs/curves-r0-e1",
+        "apis/apps/v1/namespaces/warnings/statefulsets/curves-r0-learner",
+    ] {
+        assert_eq!(space.warnings(&format!("/{path}")).await, Vec::<String>::new(), "{path}");
+    }
+    // A job that asks for more would be warned about: otherwise nothing was tested.
+    let privileged =
+        slow(1000).replace("- name: trainer\n", "- name: trainer\n          securityContext: {privileged: true}\n");
+    space.start(&privileged.replace("{name: curves}", "{name: greedy}")).await;
+    let job = async || space.list::<Job>().await.iter().any(|job| job.metadata.name.as_deref() == Some("greedy-r0-e1"));
+    space.until("there is a job", 60, job).await;
+    assert!(!space.warnings("/apis/batch/v1/namespaces/warnings/jobs/greedy-r0-e1").await.is_empty());
+}
+
+#[tokio::test]
 async fn simple_completes_with_a_world_model_for_every_epoch() {
     let space = Space::new("simple").await;
     space.start(&simple()).await;
     let done = space.reaches("curves", Phase::Complete, 240).await;
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
     let folder = volumes::folder("simple", "curves-r0-learner").join("learner/world-models");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2);
 }

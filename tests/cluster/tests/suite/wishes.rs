@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{Phase, TuningExperiment};
-use cluster::dataset::trajectories;
+use cluster::dataset::{trajectories, whole};
 use cluster::experiments::{CURVES, slow};
 use cluster::{Space, condition, phase};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -22,9 +22,7 @@ async fn a_suspended_experiment_holds_no_pod_and_goes_on_where_it_was() {
     assert_eq!(condition(&held, "Suspended").unwrap().0, "Suspended");
     space.edit("curves", json!({"suspend": false})).await.unwrap();
     let done = space.reaches("curves", Phase::Complete, 180).await;
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
 }
 
 #[tokio::test]
@@ -40,6 +38,38 @@ async fn the_number_of_trainings_at_once_is_scaled_like_any_other() {
     assert_eq!(status.spec.unwrap().replicas, Some(3));
     experiments.patch_scale("curves", &PatchParams::default(), &scale(0)).await.unwrap();
     space.until("no training runs", 60, async || space.trainings().await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_budget_set_while_it_runs_ends_learning_early_and_the_policy_is_still_evaluated() {
+    let space = Space::new("budget").await;
+    space.start(&slow(500)).await;
+    space.until("trainings run", 60, async || !space.trainings().await.is_empty()).await;
+    space.edit("curves", json!({"budget": {"trajectories": 4}})).await.unwrap();
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    assert_eq!(condition(&done, "Complete").unwrap().0, "BudgetExhausted");
+    // One epoch to learn from, then the final evaluation.
+    for epoch in 1..=2 {
+        trajectories(&done, 0, epoch, 4).await;
+    }
+    assert_eq!(done.status.unwrap().trajectories.completed, 8);
+}
+
+#[tokio::test]
+async fn repetitions_share_what_may_run_at_once() {
+    let space = Space::new("shares").await;
+    let two = slow(200).replace("  parallelism: 4", "  repetitions: 2\n  parallelism: 4");
+    space.start(&two).await;
+    let over = async || space.experiment("curves").await.status.is_some_and(|status| status.phase == Phase::Complete);
+    while !over().await {
+        assert!(space.trainings().await.len() <= 4);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let done = space.reaches("curves", Phase::Complete, 10).await;
+    for epoch in 1..=3 {
+        let [first, second] = [trajectories(&done, 0, epoch, 4).await, trajectories(&done, 1, epoch, 4).await];
+        assert_ne!(first[0].seed, second[0].seed, "epoch {epoch}");
+    }
 }
 
 #[tokio::test]
@@ -80,9 +110,7 @@ async fn an_experiment_may_be_deleted_and_made_anew_at_once() {
     space.until("it is gone", 30, gone).await;
     space.start(CURVES).await;
     let done = space.reaches("curves", Phase::Complete, 240).await;
-    for epoch in 1..=3 {
-        trajectories(&done, 0, epoch, 4).await;
-    }
+    whole(&done).await;
 }
 
 #[tokio::test]

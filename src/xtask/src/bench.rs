@@ -5,8 +5,10 @@ use std::path::Path;
 use clap::{Args, builder::PossibleValue};
 
 use crate::{
+    CLUSTER_TESTS,
     check::report,
     command::{cargo, run, step},
+    e2e,
     programs::Trainpilot,
     setup,
 };
@@ -49,6 +51,7 @@ const BENCHES: &[Measured] = &[
         package: "trainpilot-learner",
         what: "memory of both learners, and the time to load them, at the talk's scale",
     },
+    Measured { name: "cluster", package: CLUSTER_TESTS, what: "what the operator costs on a real node (as root)" },
     Measured {
         name: "steering",
         package: "trainpilot-tests-runs",
@@ -81,7 +84,13 @@ impl Bench {
         let wanted = BENCHES.iter().filter(|bench| self.wants(bench.name));
         let outcomes = wanted.map(|Measured { name, package, what }| {
             step(&format!("{name}: {what}"));
-            (*name, run(cargo(root).envs(KEEP_MEMORY).args(["bench", "--package", package, "--bench", name])))
+            let mut bench = cargo(root);
+            bench.envs(KEEP_MEMORY).args(["bench", "--package", package, "--bench", name]);
+            let outcome = match *package {
+                CLUSTER_TESTS => e2e::in_cluster(root, "release", false, |cluster| run(bench.envs(cluster))),
+                _ => run(&mut bench),
+            };
+            (*name, outcome)
         });
         report(&outcomes.collect::<Vec<_>>())
     }

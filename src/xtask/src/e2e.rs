@@ -32,41 +32,55 @@ pub struct EndToEnd {
 impl EndToEnd {
     /// Images, cluster, operator, suite; what everything said if something failed.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
-        let target = target_directory(root)?;
-        let folder = target.join("cluster");
         // The same profile as the tests', so that nothing is compiled twice.
-        let images = Images::for_tests("dev", &target.join("images/tars")).run(root)?;
-        let node = cluster::up(root, &folder, GPUS)?;
-        let outcome = self.in_cluster(root, &node, &images, &folder);
-        if outcome.is_err() {
-            tell(&node.kubeconfig());
-        }
-        if !self.keep {
-            cluster::down(&folder)?;
-        }
-        outcome
+        in_cluster(root, "dev", self.keep, |cluster| {
+            let test = |arguments: &[&str]| {
+                let mut command = cargo(root);
+                command.args(["test", "--package", CLUSTER_TESTS, "--test", "suite", "--"]).args(arguments);
+                run(command.args(&self.filter).envs(cluster.clone()))
+            };
+            // Those that kill the operator, or count what it does, have it for themselves.
+            report(&[
+                ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::"])),
+                ("operator", test(&["--test-threads", "1", "operator::"])),
+            ])
+        })
     }
+}
 
-    fn in_cluster(&self, root: &Path, node: &cluster::Node, images: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
-        step("loading the images");
-        images.iter().try_for_each(|image| node.load(image))?;
-        let kubeconfig = node.kubeconfig();
-        run(kubectl(&kubeconfig).current_dir(root).args(["apply", "--server-side", "--kustomize", "deploy"]))?;
-        let started =
-            ["rollout", "status", "deployment/trainpilot-operator", "--namespace=trainpilot", "--timeout=60s"];
-        run(kubectl(&kubeconfig).args(started))?;
-        let test = |arguments: &[&str]| {
-            let mut command = cargo(root);
-            command.args(["test", "--package", CLUSTER_TESTS, "--test", "suite", "--"]).args(arguments);
-            command.args(&self.filter).env("KUBECONFIG", &kubeconfig);
-            run(command.env("TRAINPILOT_TEST_VOLUMES", folder.join("volumes")))
-        };
-        // Those that kill the operator, or count what it does, have it for themselves.
-        report(&[
-            ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::"])),
-            ("operator", test(&["--test-threads", "1", "operator::"])),
-        ])
+/// Where a cluster is, as environment variables.
+type Environment = [(&'static str, PathBuf); 2];
+
+/// Does something in a cluster in which the operator runs, built with a profile.
+pub fn in_cluster(
+    root: &Path,
+    profile: &str,
+    keep: bool,
+    what: impl FnOnce(Environment) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let target = target_directory(root)?;
+    let folder = target.join("cluster");
+    let images = Images::for_tests(profile, &target.join("images/tars")).run(root)?;
+    let node = cluster::up(root, &folder, GPUS)?;
+    let kubeconfig = node.kubeconfig();
+    let environment = [("KUBECONFIG", kubeconfig.clone()), ("TRAINPILOT_TEST_VOLUMES", folder.join("volumes"))];
+    let outcome = install(root, &node, &images).and_then(|()| what(environment));
+    if outcome.is_err() {
+        tell(&kubeconfig);
     }
+    if !keep {
+        cluster::down(&folder)?;
+    }
+    outcome
+}
+
+fn install(root: &Path, node: &cluster::Node, images: &[PathBuf]) -> anyhow::Result<()> {
+    step("loading the images");
+    images.iter().try_for_each(|image| node.load(image))?;
+    let kubeconfig = node.kubeconfig();
+    run(kubectl(&kubeconfig).current_dir(root).args(["apply", "--server-side", "--kustomize", "deploy"]))?;
+    let started = ["rollout", "status", "deployment/trainpilot-operator", "--namespace=trainpilot", "--timeout=60s"];
+    run(kubectl(&kubeconfig).args(started))
 }
 
 /// What the operator said last, and what happened.

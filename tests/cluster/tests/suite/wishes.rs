@@ -61,7 +61,10 @@ async fn repetitions_share_what_may_run_at_once() {
     let two = slow(200).replace("  parallelism: 4", "  repetitions: 2\n  parallelism: 4");
     space.start(&two).await;
     let over = async || space.experiment("curves").await.status.is_some_and(|status| status.phase == Phase::Complete);
-    while !over().await {
+    for _ in 0..400 {
+        if over().await {
+            break;
+        }
         assert!(space.trainings().await.len() <= 4);
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

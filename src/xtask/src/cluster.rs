@@ -2,6 +2,7 @@
 
 mod assets;
 mod certificates;
+mod kernel;
 mod leftovers;
 mod node;
 mod pause;

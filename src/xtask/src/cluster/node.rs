@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     assets::{Assets, CNI},
-    certificates, pause,
+    certificates, kernel, pause,
     processes::Processes,
     volumes,
 };
@@ -53,6 +53,7 @@ impl Node {
             fs::create_dir_all(self.path(name))
                 .with_context(|| format!("cannot make {}", self.path(name).display()))?;
         }
+        kernel::remember(&self.path("kernel.json"))?;
         let address = own_address()?;
         certificates::make(&self.path("pki"), &address, API_PORT)?;
         self.start_control_plane(assets, &address)?;
@@ -198,6 +199,7 @@ impl Node {
         }
         self.remove_containers();
         self.processes.stop("containerd");
+        kernel::restore(&self.path("kernel.json"))?;
         super::leftovers::remove(&self.folder, DNS)
     }
 

@@ -38,6 +38,9 @@ pub struct Images {
     /// Profile that the programs are built with
     #[arg(long, default_value = "release")]
     profile: String,
+    /// Push each to the registry that its name begins with
+    #[arg(long)]
+    push: bool,
     /// Leave a file IMAGE.tar (docker-archive) of each in this folder
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Images {
             prefix: "localhost/trainpilot".to_owned(),
             tag: None,
             profile: profile.to_owned(),
+            push: false,
             save: Some(folder.to_owned()),
         }
     }
@@ -81,6 +85,9 @@ impl Images {
             let folder = if image == FOR_TESTS { "tests/cluster" } else { "images" };
             let file = root.join(folder).join(format!("{image}.Containerfile"));
             builder.build(&file, &context, &name, &revision(root))?;
+            if self.push {
+                builder.push(&name)?;
+            }
             if let Some(folder) = &self.save {
                 fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
                 let path = folder.join(format!("{image}.tar"));

@@ -49,6 +49,11 @@ impl Builder {
         run(command.arg(context).stdout(std::process::Stdio::null()))
     }
 
+    /// Pushes an image to the registry of its name, as whoever has logged in there.
+    pub fn push(self, name: &str) -> anyhow::Result<()> {
+        run(self.command().args(["push", name]))
+    }
+
     /// Writes an image into a file that clusters load.
     pub fn save(self, name: &str, path: &Path) -> anyhow::Result<()> {
         if path.exists() {

@@ -46,6 +46,21 @@ impl Space {
         space
     }
 
+    /// A new namespace in a cluster that has no other experiment: whatever other tests left is removed.
+    pub async fn alone(name: &str) -> Self {
+        let space = Self::new(name).await;
+        let experiments: Api<TuningExperiment> = Api::all(space.client.clone());
+        for experiment in experiments.list(&ListParams::default()).await.unwrap() {
+            let own: Api<TuningExperiment> = Api::namespaced(space.client.clone(), &experiment.namespace().unwrap());
+            let _ = own.delete(&experiment.name_any(), &DeleteParams::default()).await;
+        }
+        let pods: Api<Pod> = Api::all(space.client.clone());
+        let of_experiments = ListParams::default().labels("trainpilot.dev/experiment");
+        let gone = async || pods.list(&of_experiments).await.unwrap().items.is_empty();
+        space.until("nothing is left of other experiments", 120, gone).await;
+        space
+    }
+
     /// Objects of a kind.
     pub fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.name)

@@ -41,7 +41,7 @@ async fn while_the_operator_is_away_trainings_end_and_what_they_measured_is_kept
 
 #[tokio::test]
 async fn at_rest_nothing_is_written() {
-    let space = Space::new("rest").await;
+    let space = Space::alone("rest").await;
     space.start(CURVES).await;
     space.reaches("curves", Phase::Complete, 180).await;
     let versions = async || {

@@ -71,7 +71,8 @@ async fn repetitions_share_what_may_run_at_once() {
     let done = space.reaches("curves", Phase::Complete, 10).await;
     for epoch in 1..=3 {
         let [first, second] = [trajectories(&done, 0, epoch, 4).await, trajectories(&done, 1, epoch, 4).await];
-        assert_ne!(first[0].seed, second[0].seed, "epoch {epoch}");
+        // The final evaluation has the same seeds everywhere, so that results compare in pairs.
+        assert_eq!(first[0].seed == second[0].seed, epoch == 3, "epoch {epoch}");
     }
 }
 

@@ -82,11 +82,12 @@ fn processes() -> Vec<(u32, u64, u64)> {
         let program = fs::read_link(format!("/proc/{number}/exe")).ok()?;
         program.ends_with("trainpilot-operator").then_some(())?;
         let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        let fields: Vec<u64> =
-            stat.rsplit_once(") ")?.1.split(' ').skip(1).filter_map(|field| field.parse().ok()).collect();
+        // Some fields are negative.
+        let fields: Vec<i64> =
+            stat.rsplit_once(") ")?.1.split(' ').skip(1).map(|field| field.parse().unwrap_or(0)).collect();
         let pages: u64 = fs::read_to_string(format!("/proc/{number}/statm")).ok()?.split(' ').nth(1)?.parse().ok()?;
-        // User and system time are the 14th and 15th of all fields; negative ones, which are left out, come later.
-        Some((number, fields[10] + fields[11], pages * 4096))
+        // User and system time are the 14th and 15th of all fields, of which three are taken off here.
+        Some((number, (fields[10] + fields[11]) as u64, pages * 4096))
     };
     numbers.filter_map(of).collect()
 }

@@ -14,7 +14,8 @@ use wire::tls::Identity;
 
 /// Steers one training: takes its reports, answers with hyperparameters, and keeps the record until it is stored.
 ///
-/// Ends by itself once the trajectory has ended and its end is stored, unless it is a sidecar. Logs to standard error; RUST_LOG chooses how much.
+/// Ends by itself once the trajectory has ended and its end is stored, unless it is a sidecar. Logs to standard error; RUST_LOG
+/// chooses how much.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

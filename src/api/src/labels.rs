@@ -12,7 +12,7 @@ pub const EPOCH: &str = "trainpilot.dev/epoch";
 pub const FINAL_EVALUATION: &str = "trainpilot.dev/final-evaluation";
 /// Annotation of a learner: epochs that it was told to learn from.
 pub const EPOCHS: &str = "trainpilot.dev/epochs";
-/// Annotation with a digest of what was written, so that nothing is written twice.
+/// Annotation of a learner: a digest of what was written, so that nothing is written twice.
 pub const CONTENT: &str = "trainpilot.dev/content";
 /// Label that hands a Job to Kueue.
 pub const QUEUE: &str = "kueue.x-k8s.io/queue-name";

@@ -78,12 +78,17 @@ impl Work<'_> {
         {
             return self.widen(&job, *parallelism).await;
         }
-        let objects = render(&Setting { experiment: self.experiment, images: &self.context.images }, workload)?;
-        let content = digest(&objects);
+        let mut objects = render(&Setting { experiment: self.experiment, images: &self.context.images }, workload)?;
         if !matches!(workload, Workload::Batch { .. }) {
+            let content = digest(&objects);
             let known = self.context.caches.stateful_sets.get(&self.namespace, &name)?;
             if known.is_some_and(|set| set.annotations().get(labels::CONTENT) == Some(&content)) {
                 return Ok(());
+            }
+            for object in &mut objects {
+                if let Object::StatefulSet(set) = object {
+                    set.annotations_mut().insert(labels::CONTENT.to_owned(), content.clone());
+                }
             }
             if workload.name() == (WorkloadName::PolicyLearner { repetition: 0 }) {
                 for policy in network_policies(self.experiment) {
@@ -91,8 +96,8 @@ impl Work<'_> {
                 }
             }
         }
-        for object in objects {
-            self.make(object, &content).await?;
+        for object in &objects {
+            self.make(object).await?;
         }
         Ok(())
     }
@@ -108,21 +113,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn make(&self, object: Object, content: &str) -> Result<(), OperatorError> {
-        let writer = &self.context.writer;
+    async fn make(&self, object: &Object) -> Result<(), OperatorError> {
+        let Context { writer, caches, .. } = self.context;
         match object {
             Object::ConfigMap(map) => writer.apply(map.as_ref()).await.map(drop),
             Object::Service(service) => writer.apply(service.as_ref()).await.map(drop),
-            Object::StatefulSet(mut set) => {
-                mark(set.as_mut(), content);
-                self.context.caches.stateful_sets.wrote(&writer.apply(set.as_ref()).await?);
-                Ok(())
-            }
-            Object::Job(mut job) => {
-                mark(job.as_mut(), content);
-                self.context.caches.jobs.wrote(&writer.apply(job.as_ref()).await?);
-                Ok(())
-            }
+            Object::StatefulSet(set) => writer.apply(set.as_ref()).await.map(|set| caches.stateful_sets.wrote(&set)),
+            Object::Job(job) => writer.apply(job.as_ref()).await.map(|job| caches.jobs.wrote(&job)),
         }
     }
 
@@ -166,21 +163,8 @@ impl Work<'_> {
     }
 }
 
-fn mark(object: &mut impl ResourceExt, content: &str) {
-    object.annotations_mut().insert(labels::CONTENT.to_owned(), content.to_owned());
-}
-
 /// Tells whether two renderings are the same.
 fn digest(objects: &[Object]) -> String {
-    let mut digest = Sha256::new();
-    for object in objects {
-        let text = match object {
-            Object::ConfigMap(object) => serde_json::to_vec(object),
-            Object::Service(object) => serde_json::to_vec(object),
-            Object::StatefulSet(object) => serde_json::to_vec(object),
-            Object::Job(object) => serde_json::to_vec(object),
-        };
-        digest.update(text.expect("plain data always serialises"));
-    }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let text = serde_json::to_vec(objects).expect("plain data always serialises");
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,7 +12,6 @@ use plan::render::Images;
 use crate::caches::Cache;
 use crate::figures::Figures;
 use crate::gathering::Gatherings;
-use crate::identities::Identities;
 use crate::writer::{FIELD_MANAGER, Writer};
 
 /// What is known of the cluster.
@@ -35,8 +34,6 @@ pub struct Context {
     pub images: Images,
     /// What is known of the cluster.
     pub caches: Caches,
-    /// Who we are in each experiment.
-    pub identities: Identities,
     /// Metrics on their way to learners.
     pub gatherings: Gatherings,
     /// What is shown at `/metrics`.
@@ -52,8 +49,8 @@ impl Context {
     pub fn new(writer: Writer, images: Images, caches: Caches, figures: Arc<Figures>) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("POD_NAME").ok() };
         let gatherings = Gatherings::new(Arc::clone(&caches.pods), Arc::clone(&figures));
-        let (identities, written, met) = Default::default();
-        Self { writer, reporter, images, caches, identities, gatherings, figures, written, met }
+        let (written, met) = Default::default();
+        Self { writer, reporter, images, caches, gatherings, figures, written, met }
     }
 
     /// Takes note of an experiment as we wrote it.
@@ -88,7 +85,6 @@ impl Context {
 
     fn forget(&self, uid: &str) {
         self.written.write().unwrap_or_else(PoisonError::into_inner).remove(uid);
-        self.identities.forget(uid);
         self.gatherings.forget(uid);
     }
 }

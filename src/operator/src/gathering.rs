@@ -1,6 +1,6 @@
 //! Metrics on their way from pods to learners: for each experiment a loop of its own, so that one cannot slow another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use plan::render::AGENT_PORT;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
+use tuning::TrajectoryKey;
 use wire::http::{Timeouts, client};
 use wire::tls::{Identity, Role, TlsError};
 
@@ -50,24 +51,25 @@ impl Gatherings {
         Self { pods, figures, running: Mutex::default() }
     }
 
-    /// The gathering of an experiment, which begins if it has not.
+    /// The gathering of an experiment, if it has begun.
+    pub fn of(&self, uid: &str) -> Option<Arc<Gathering>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+    }
+
+    /// Begins the gathering of an experiment, in which we are `identity`.
     ///
     /// # Errors
     /// If the identity can't be used.
-    pub fn of(&self, experiment: &TuningExperiment, identity: &Identity) -> Result<Arc<Gathering>, TlsError> {
-        let uid = experiment.uid().unwrap_or_default();
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gathering) = running.get(&uid) {
-            return Ok(Arc::clone(gathering));
-        }
-        let config = GatherConfig::new(identity.clone(), meaning::problem(&experiment.spec));
+    pub fn begin(&self, experiment: &TuningExperiment, identity: Identity) -> Result<Arc<Gathering>, TlsError> {
+        let to_learners = client(&identity, Role::Learner, Timeouts::REQUEST)?;
+        let config = GatherConfig::new(identity, meaning::problem(&experiment.spec));
         let gatherer = Arc::new(Gatherer::new(config)?);
-        let to_learners = client(identity, Role::Learner, Timeouts::REQUEST)?;
         let looked_at = (experiment.namespace().unwrap_or_default(), experiment.name_any());
         let look =
             look_now_and_then(Arc::clone(&gatherer), Arc::clone(&self.pods), looked_at, Arc::clone(&self.figures));
         let gathering = Arc::new(Gathering { gatherer, to_learners, task: tokio::spawn(look) });
-        running.insert(uid, Arc::clone(&gathering));
+        let uid = experiment.uid().unwrap_or_default();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, Arc::clone(&gathering));
         Ok(gathering)
     }
 
@@ -91,7 +93,8 @@ async fn look_now_and_then(
             cache.select(|pod| pods::is_of(pod, &namespace, &experiment, labels::TRAJECTORY) && pods::is_running(pod));
         let target = |pod: &Arc<Pod>| Some(Target { key: pods::key(pod)?, address: pods::address(pod, AGENT_PORT)? });
         let targets: Vec<Target> = live.iter().filter_map(target).collect();
-        gatherer.retain(|key| targets.iter().any(|target| target.key == *key));
+        let keys: HashSet<TrajectoryKey> = targets.iter().map(|target| target.key).collect();
+        gatherer.retain(|key| keys.contains(key));
         let before = gatherer.counters();
         gatherer.sweep(&targets).await;
         figures.gathered(&before, &gatherer.counters());

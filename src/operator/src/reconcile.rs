@@ -13,6 +13,7 @@ use plan::{Observed, Plan};
 use crate::caches::version;
 use crate::context::Context;
 use crate::error::OperatorError;
+use crate::identities::identity;
 use crate::writer::failed;
 use crate::{apply, observe, pods};
 
@@ -58,8 +59,10 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
     if leaves_with_its_namespace(experiment, context).await? {
         return Ok(Action::requeue(LATER));
     }
-    let identity = context.identities.of(&context.writer, experiment).await?;
-    let gathering = context.gatherings.of(experiment, &identity)?;
+    let gathering = match context.gatherings.of(&uid) {
+        Some(gathering) => gathering,
+        None => context.gatherings.begin(experiment, identity(&context.writer, experiment).await?)?,
+    };
     let observed = observe::observe(context, experiment, &gathering).await?;
     let plan: Plan = match plan::validate(&observed) {
         Ok(valid) => plan::plan(&valid),

@@ -91,7 +91,8 @@ impl Writer {
             "metadata": {"name": name, "uid": object.uid()}, "status": status,
         });
         let done = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(whole)).await;
-        self.counted::<K, _>("write the status of", &name, done)
+        let done = self.tried::<K, _>("status", done);
+        done.map_err(|error| failed::<K>("write the status of", &name, error))
     }
 
     /// Deletes that very object, and in the background what it owns. That it is gone already is no error.
@@ -136,7 +137,6 @@ impl Writer {
             Err(kube::Error::Api(status)) => status.code.to_string(),
             Err(_) => "unanswered".to_owned(),
         };
-        let verb = if verb == "write the status of" { "status" } else { verb };
         self.figures.wrote(verb, &K::kind(&()), &outcome);
         done
     }

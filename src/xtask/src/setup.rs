@@ -60,7 +60,8 @@ fn install(bundle: &Bundle, cache: &Path, pip: &Pip, link: &Path) -> anyhow::Res
     Ok(())
 }
 
-fn cache_of_the_shell() -> anyhow::Result<PathBuf> {
+/// The folder for what is fetched or built once, as the shell's variables have it.
+pub fn cache_of_the_shell() -> anyhow::Result<PathBuf> {
     cache(env::var_os("XDG_CACHE_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
 }
 

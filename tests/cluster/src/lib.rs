@@ -83,6 +83,12 @@ impl Space {
         pods.into_iter().filter(|pod| !ended(pod)).collect()
     }
 
+    /// Waits until that many of them are there.
+    pub async fn has_trainings(&self, count: usize) {
+        let what = format!("there are {count} trainings");
+        self.until(&what, 60, async || self.trainings().await.len() == count).await;
+    }
+
     /// Makes an experiment, with volumes for all of its learners.
     pub async fn start(&self, yaml: &str) -> TuningExperiment {
         let experiment: TuningExperiment = serde_saphyr::from_str(yaml).unwrap();

@@ -14,6 +14,7 @@ use api::TuningExperiment;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use serde::Serialize;
 
 pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
@@ -50,7 +51,8 @@ pub struct Images {
 }
 
 /// What a workload consists of, in the order in which it is to be made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Object {
     /// What its programs are started with.
     ConfigMap(Box<ConfigMap>),

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::command::{run, step, succeeds};
+use crate::{
+    command::{run, step, succeeds},
+    setup::cache_of_the_shell,
+};
 
 /// Names the folder with ready-made binaries, as they are or packed with xz.
 const VARIABLE: &str = "KUBE_ASSETS";
@@ -45,7 +48,7 @@ impl Assets {
     /// Finds or builds what is missing; what the machine must bring is asked for in one sentence.
     pub fn get(root: &Path) -> anyhow::Result<Self> {
         check_packages()?;
-        let cache = cache()?;
+        let cache = cache_of_the_shell()?.join("kubernetes");
         fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
         let kubernetes = asset("kubetest", &cache, |to| {
             let mut go = Command::new("go");
@@ -70,13 +73,6 @@ fn check_packages() -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("a test cluster needs more than is here: apt-get install {}", packages.join(" "))
-}
-
-/// Unpacked and built programs, kept for all checkouts.
-fn cache() -> anyhow::Result<PathBuf> {
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("trainpilot/kubernetes"))
 }
 
 fn asset(name: &str, cache: &Path, build: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {

@@ -12,7 +12,7 @@ use kube::api::EvictParams;
 async fn a_training_whose_pod_is_gone_is_done_again() {
     let space = Space::new("pod-gone").await;
     space.start(&slow(500)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     let pods = space.trainings().await;
     space.kill(&pods[0]).await;
     let done = space.reaches("curves", Phase::Complete, 180).await;
@@ -99,7 +99,7 @@ async fn a_training_that_is_drained_from_its_node_is_done_again_and_counts_as_no
     let space = Space::new("drained").await;
     // A failure more would lose it.
     space.start(&slow(500).replace("retries: 1", "retries: 0")).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     let pods = space.trainings().await;
     space.api::<Pod>().evict(&pods[1].name_any(), &EvictParams::default()).await.unwrap();
     let done = space.reaches("curves", Phase::Complete, 240).await;
@@ -111,7 +111,7 @@ async fn a_training_that_is_drained_from_its_node_is_done_again_and_counts_as_no
 async fn a_namespace_may_be_deleted_with_everything_that_runs_in_it() {
     let space = Space::new("whole").await;
     space.start(&slow(1000)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     space.delete().await;
 }
 
@@ -121,6 +121,6 @@ async fn a_namespace_may_be_deleted_with_pods_that_no_node_has_room_for() {
     let name = "- name: trainer\n";
     let greedy = format!("{name}          resources: {{limits: {{nvidia.com/gpu: 99}}}}\n");
     space.start(&CURVES.replace(name, &greedy)).await;
-    space.until("four trainings wait", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     space.delete().await;
 }

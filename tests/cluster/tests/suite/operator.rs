@@ -29,7 +29,7 @@ async fn an_operator_that_is_killed_again_and_again_loses_nothing_and_starts_not
 async fn while_the_operator_is_away_trainings_end_and_what_they_measured_is_kept() {
     let space = Space::new("away").await;
     space.start(&slow(500)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     operators::scale(0).await;
     // They take four seconds each; their agents wait a while for somebody to gather, and then deliver by themselves.
     space.until("all trainings have ended", 120, async || space.trainings().await.is_empty()).await;

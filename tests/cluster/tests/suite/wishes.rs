@@ -16,7 +16,7 @@ use serde_json::json;
 async fn a_suspended_experiment_holds_no_pod_and_goes_on_where_it_was() {
     let space = Space::new("suspend").await;
     space.start(&slow(500)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     space.edit("curves", json!({"suspend": true})).await.unwrap();
     let held = space.reaches("curves", Phase::Suspended, 60).await;
     assert_eq!(condition(&held, "Suspended").unwrap().0, "Suspended");
@@ -29,15 +29,15 @@ async fn a_suspended_experiment_holds_no_pod_and_goes_on_where_it_was() {
 async fn the_number_of_trainings_at_once_is_scaled_like_any_other() {
     let space = Space::new("scale").await;
     space.start(&slow(1000).replace("parallelism: 4", "parallelism: 1")).await;
-    space.until("one training runs", 60, async || space.trainings().await.len() == 1).await;
+    space.has_trainings(1).await;
     let scale = |replicas: u32| Patch::Merge(json!({"spec": {"replicas": replicas}}));
     let experiments = space.api::<TuningExperiment>();
     experiments.patch_scale("curves", &PatchParams::default(), &scale(3)).await.unwrap();
-    space.until("three trainings run", 60, async || space.trainings().await.len() == 3).await;
+    space.has_trainings(3).await;
     let status = experiments.get_scale("curves").await.unwrap();
     assert_eq!(status.spec.unwrap().replicas, Some(3));
     experiments.patch_scale("curves", &PatchParams::default(), &scale(0)).await.unwrap();
-    space.until("no training runs", 60, async || space.trainings().await.is_empty()).await;
+    space.has_trainings(0).await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn repetitions_share_what_may_run_at_once() {
 async fn a_deleted_experiment_leaves_nothing() {
     let space = Space::new("deletion").await;
     space.start(&slow(1000)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     space.api::<TuningExperiment>().delete("curves", &DeleteParams::default()).await.unwrap();
     space.until("no pod is left", 60, async || space.list::<Pod>().await.is_empty()).await;
     let nothing = async || {
@@ -108,7 +108,7 @@ async fn volumes_stay_behind_if_they_are_asked_to() {
 async fn an_experiment_may_be_deleted_and_made_anew_at_once() {
     let space = Space::new("anew").await;
     space.start(&slow(300)).await;
-    space.until("four trainings run", 60, async || space.trainings().await.len() == 4).await;
+    space.has_trainings(4).await;
     space.api::<TuningExperiment>().delete("curves", &DeleteParams::default()).await.unwrap();
     let gone = async || space.api::<TuningExperiment>().get_opt("curves").await.unwrap().is_none();
     space.until("it is gone", 30, gone).await;

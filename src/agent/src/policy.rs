@@ -56,7 +56,7 @@ impl<'a> Policy<'a> {
     /// Reads an artifact, which must be sound and fit `problem`.
     pub fn load(bytes: &[u8], problem: &'a Problem) -> Result<Self, PolicyError> {
         let (header, tensors) = artifact::read(bytes)?;
-        artifact::fits(&header, problem)?;
+        artifact::fits(&header.problem, problem)?;
         let kind = match header.policy {
             artifact::Policy::Random => Kind::Random,
             artifact::Policy::Recipes { recipes } => Kind::Recipes(recipes),

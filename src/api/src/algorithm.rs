@@ -273,15 +273,33 @@ pub struct PolicySpec {
     pub from: PolicySource,
 }
 
-/// Where a policy comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Where a policy comes from. Exactly one of `path` and `policyRef` is set. Its metrics, hyperparameters and multipliers must
+/// be those of this experiment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.path) != has(self.policyRef)").message("expected exactly one of path and policyRef"))]
 pub struct PolicySource {
-    /// Path of an artifact that `trainpilot policy export` wrote, as the policy learner sees it. Its metrics,
-    /// hyperparameters and multipliers must be those of this experiment. `{repetition}` in it stands for the number of
-    /// the repetition, so that each applies a policy of its own. Immutable.
+    /// Path, as the policy learner sees it, or URL of an artifact that `trainpilot policy export` or `spec.publish` wrote.
+    /// `{repetition}` in it stands for the number of the repetition, so that each applies a policy of its own. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
-    pub path: String,
+    pub path: Option<String>,
+    /// A TuningPolicy of the same namespace. It is waited for, and looked up once. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_ref: Option<PolicyReference>,
+}
+
+/// A policy of a TuningPolicy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyReference {
+    /// Name of the TuningPolicy. Immutable.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Which of its experiment's repetitions. Default: the best. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 63))]
+    pub repetition: Option<u32>,
 }
 
 fn four() -> u32 {

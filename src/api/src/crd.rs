@@ -1,23 +1,36 @@
-//! The definition that the apiserver is given: what is derived from the types, tidied up.
+//! The definitions that the apiserver is given: what is derived from the types, tidied up.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::TuningExperiment;
+use crate::{TuningExperiment, TuningPolicy};
 
 /// The definition of `TuningExperiment`.
 pub fn crd() -> CustomResourceDefinition {
-    let mut definition = plain(&TuningExperiment::crd());
+    tidied(&TuningExperiment::crd())
+}
+
+/// The definition of `TuningExperiment` as committed in `crds/`, byte for byte.
+pub fn crd_yaml() -> String {
+    yaml(&crd())
+}
+
+/// The definition of `TuningPolicy` as committed in `crds/`, byte for byte.
+pub fn policy_crd_yaml() -> String {
+    yaml(&tidied(&TuningPolicy::crd()))
+}
+
+fn yaml(definition: &CustomResourceDefinition) -> String {
+    let text = serde_saphyr::to_string(&plain(definition)).expect("plain data always serialises");
+    format!("# Generated from src/api by `cargo xtask generate`; do not edit.\n{text}")
+}
+
+fn tidied(definition: &CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut definition = plain(definition);
     let schema = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema");
     tidy(schema.expect("a derived definition has a schema"));
     serde_json::from_value(definition).expect("tidying keeps a definition a definition")
-}
-
-/// The definition as committed in `crds/`, byte for byte.
-pub fn crd_yaml() -> String {
-    let text = serde_saphyr::to_string(&plain(&crd())).expect("plain data always serialises");
-    format!("# Generated from src/api by `cargo xtask generate`; do not edit.\n{text}")
 }
 
 /// The schema that objects are held to, with the fields that every object has.

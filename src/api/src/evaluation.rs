@@ -93,38 +93,76 @@ pub struct LearnerSpec {
     /// Taints that it tolerates. Default: none. Immutable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
-    /// The volume: of a policy learner with dataset, checkpoints, policies and world models, of a world-model learner with
-    /// what it goes on from. Immutable.
+    /// Where it keeps what it knows: a policy learner dataset, checkpoints, policies and world models, a world-model learner
+    /// what it goes on from. Default: a volume of 10Gi. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSpec>,
+    /// Secret of the same namespace whose keys are variables by which object stores are reached, such as AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT. It is mounted, and read by nobody but the learner. Default: none.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub credentials_secret: Option<String>,
+    /// Service account of its pod, where that is what object stores know it by. Default: the namespace's default.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
 }
 
-/// A volume claim.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Where a learner keeps what it knows: a volume claim, or a place on an object store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.url) || (!has(self.size) && !has(self.className))")
+    .message("url is set: expected no size and no className, which are of volumes")
+    .field_path(".url"))]
 pub struct StorageSpec {
-    /// Size, such as 10Gi. Default: 10Gi. Immutable.
-    #[serde(default = "ten_gibibytes")]
-    pub size: Quantity,
-    /// Storage class. Default: the cluster's default. Immutable.
+    /// Size of the volume, such as 10Gi. Default: 10Gi. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Quantity>,
+    /// Storage class of the volume. Default: the cluster's default. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_name: Option<String>,
+    /// Place on an object store instead of a volume, such as s3://bucket/prefix (gs, az and abfss too); each repetition takes a
+    /// folder of its own below it, in one of the experiment's own. The operator never deletes anything there. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = Rule::new("self.matches('^(s3|s3a|gs|az|abfs|abfss)://[^/?#@]+(/[^?#]*)?$')")
+        .message("expected a URL such as s3://bucket/prefix, without user, query or fragment; schemes are s3, gs, az and abfss"))]
+    pub url: Option<String>,
 }
 
 /// Trajectories of earlier experiments, which a world model begins with. Their metrics, hyperparameters, multipliers and
 /// number of env steps must be those of this one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.from) && size(self.from) > 0) || (has(self.policyRefs) && size(self.policyRefs) > 0)")
+    .message("expected at least one entry in from or policyRefs"))]
 pub struct InitialDataSpec {
     /// Datasets (paths or URLs as `s3://bucket/prefix`), or folders of runs with one for each repetition. Final evaluations
-    /// in them are left out. Immutable.
-    #[schemars(length(min = 1, max = 64))]
+    /// in them are left out. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
     pub from: Vec<String>,
+    /// TuningPolicies of the same namespace, whose experiments' datasets are taken; they must lie on an object store. They are
+    /// waited for, and looked up once. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub policy_refs: Vec<DatasetReference>,
     /// Probability with which an example that the world model is trained on is one of those. Default: all trajectories are
     /// taken alike, 0.9. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub share: Option<f64>,
+}
+
+/// A TuningPolicy by whose experiment data was gathered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatasetReference {
+    /// Name of the TuningPolicy. Immutable.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// When to stop learning early. The epoch being gathered is finished, then the final evaluation follows with the policy
@@ -146,8 +184,4 @@ pub struct BudgetSpec {
 
 fn thirty_two() -> u32 {
     32
-}
-
-fn ten_gibibytes() -> Quantity {
-    Quantity("10Gi".to_owned())
 }

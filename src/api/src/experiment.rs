@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::trajectory::TrajectorySpec;
 use crate::{
     AlgorithmSpec, BudgetSpec, FinalEvaluationSpec, HyperparameterSpec, InitialDataSpec, LearnersSpec, MetricSpec,
-    ObjectiveSpec, PolicyUpdatesSpec, RetainSpec, TuningExperimentStatus,
+    ObjectiveSpec, PolicyUpdatesSpec, PublishSpec, RetainSpec, TuningExperimentStatus,
 };
 
 /// Whether an experiment has a distribution of problems, for which PPO's defaults differ.
@@ -118,6 +118,7 @@ const STARTS: &str = "initial of a task: expected names of hyperparameters, and 
     .message("worldModel is set: expected none, except with algorithm simple")
     .field_path(".learners.worldModel"))]
 #[x_kube(validation = Rule::new("has(self.initialData) == has(oldSelf.initialData) && (!has(self.initialData) || self.initialData == oldSelf.initialData)").message(UNCHANGED).field_path(".initialData"))]
+#[x_kube(validation = Rule::new("has(self.publish) == has(oldSelf.publish) && (!has(self.publish) || self.publish == oldSelf.publish)").message(UNCHANGED).field_path(".publish"))]
 #[x_kube(validation = Rule::new("self.seed == oldSelf.seed").message(UNCHANGED).field_path(".seed"))]
 #[x_kube(validation = Rule::new("self.repetitions == oldSelf.repetitions").message(UNCHANGED).field_path(".repetitions"))]
 #[x_kube(validation = Rule::new("self.objective == oldSelf.objective").message(UNCHANGED).field_path(".objective"))]
@@ -191,6 +192,10 @@ pub struct TuningExperimentSpec {
     /// Default: Nothing. Immutable.
     #[serde(default)]
     pub retain: RetainSpec,
+    /// Leaves the policies where other experiments find them, and writes a TuningPolicy that says where. Default: not.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<PublishSpec>,
     /// When to stop learning early. Default: never. Mutable.
     #[serde(default)]
     pub budget: BudgetSpec,

@@ -52,6 +52,32 @@ pub struct TuningExperimentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub repetitions: Vec<RepetitionStatus>,
+    /// What the spec's references to TuningPolicies were when they were looked up; they are held to from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<ResolvedStatus>,
+}
+
+/// What references to TuningPolicies were when they were looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedStatus {
+    /// The policy that is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<ResolvedArtifact>,
+    /// Datasets that a world model begins with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub datasets: Vec<String>,
+}
+
+/// An artifact that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedArtifact {
+    /// URL or path.
+    pub url: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 /// An experiment in one word.
@@ -103,6 +129,21 @@ pub struct RepetitionStatus {
     /// Price so far in full trainings.
     #[serde(default)]
     pub fte: f64,
+    /// Its policy as it was left for others, where `spec.publish` asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedStatus>,
+}
+
+/// A policy as it was left for others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedStatus {
+    /// URL or path of the artifact.
+    pub url: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Version of the policy.
+    pub version: u64,
 }
 
 /// A repetition in one word.

@@ -7,7 +7,7 @@ use api::meaning::{algorithm, draws, epoch_sizes, launch, mode, policy_updates, 
 use api::{TuningExperimentSpec, validate};
 use tuning::{Decay, Inputs, Schedule, Stage, SymbolCode};
 use wire::agent::{Mode, PolicyUpdates};
-use wire::settings::{Advantages, Algorithm, Order, Output, PpoSettings, Preset, SimpleSettings};
+use wire::settings::{Advantages, Algorithm, FrozenPolicy, Order, Output, PpoSettings, Preset, SimpleSettings};
 
 const BASE: &str = include_str!("base.yaml");
 const PPO: &str = "ppo: {}";
@@ -62,9 +62,11 @@ fn the_digits_examples_differ_in_start_and_algorithm_alone() {
 }
 
 #[test]
-fn the_committed_definition_is_up_to_date() {
+fn the_committed_definitions_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/trainpilot.dev_tuningexperiments.yaml");
     assert!(std::fs::read_to_string(path).unwrap() == api::crd_yaml(), "run `cargo xtask generate`");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/trainpilot.dev_tuningpolicies.yaml");
+    assert!(std::fs::read_to_string(path).unwrap() == api::policy_crd_yaml(), "run `cargo xtask generate`");
 }
 
 /// The apiserver refuses a definition whose rules may cost too much, and takes the text of a number for endless.
@@ -224,7 +226,7 @@ fn a_search_draws_from_the_bounds_unless_told_otherwise() {
 fn what_learns_nothing_has_no_epochs() {
     assert!(matches!(algorithm(&spec(PPO, "random: {}")), Algorithm::Random));
     let frozen = algorithm(&spec(PPO, "policy: {from: {path: a/policy.safetensors}}"));
-    assert_eq!(frozen, Algorithm::Frozen("a/policy.safetensors".to_owned()));
+    assert_eq!(frozen, Algorithm::Frozen(FrozenPolicy { place: "a/policy.safetensors".to_owned(), sha256: None }));
     assert_eq!(epoch_sizes(&frozen), [0; 0]);
 }
 

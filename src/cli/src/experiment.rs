@@ -1,9 +1,10 @@
 //! Experiments as files: reading them, and the commands that need nothing else.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use api::{Timestamp, TuningExperiment, Violation};
+use api::{Timestamp, TuningExperiment, TuningPolicy, TuningPolicySpec, Violation};
 use plan::Observed;
 
 use crate::failure::BadInput;
@@ -20,6 +21,9 @@ pub(crate) struct Validate {
 pub(crate) struct Plan {
     /// The experiment, a TuningExperiment in YAML
     file: PathBuf,
+    /// A TuningPolicy in YAML that it refers to; may be given several times
+    #[arg(long = "policy", value_name = "FILE")]
+    policies: Vec<PathBuf>,
 }
 
 impl Validate {
@@ -35,7 +39,8 @@ impl Plan {
         let (_, mut experiment) = read(&self.file)?;
         // An experiment has its unique id only once it exists; the plan is the same for any.
         experiment.metadata.uid.get_or_insert_default();
-        let observed = Observed { now: Timestamp::now(), experiment, repetitions: Vec::new() };
+        let (repetitions, policies) = (Vec::new(), read_policies(&self.policies)?);
+        let observed = Observed { now: Timestamp::now(), experiment, repetitions, policies };
         match plan::validate(&observed) {
             Ok(valid) => print!("{}", plan::plan(&valid)),
             Err(violations) => return Err(refused(&self.file, &violations)),
@@ -52,6 +57,22 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<(String, TuningExperiment)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
     let experiment = api::validate(&text).map_err(|violations| refused(file, &violations))?;
     Ok((text, experiment))
+}
+
+/// TuningPolicies by name.
+///
+/// # Errors
+/// If a file can't be read, or is none.
+pub(crate) fn read_policies(files: &[PathBuf]) -> anyhow::Result<BTreeMap<String, TuningPolicySpec>> {
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+        let policy: TuningPolicy = serde_saphyr::from_str(&text).map_err(|error| {
+            let line = error.to_string().lines().next().unwrap_or_default().to_owned();
+            BadInput(format!("{} is no TuningPolicy: {line}", file.display()))
+        })?;
+        Ok((policy.metadata.name.unwrap_or_default(), policy.spec))
+    };
+    files.iter().map(read).collect()
 }
 
 /// The experiment's name.

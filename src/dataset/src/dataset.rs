@@ -45,8 +45,8 @@ pub struct Epoch {
 }
 
 impl Dataset {
-    /// The dataset of `identity` at `place`: a folder, which need not exist, or a URL (`file`, and with the cargo
-    /// features `aws`, `gcp`, `azure` also `s3`, `gs`, `az`; credentials come from the environment).
+    /// The dataset of `identity` at `place`: a folder, which need not exist, or a URL (`file`, `s3`, `gs`, `az`; credentials
+    /// come from the environment, or the folder that [`crate::CREDENTIALS_VARIABLE`] names).
     pub fn open(place: &str, identity: Identity) -> Result<Self, DatasetError> {
         let failed = |source| DatasetError::Location { location: place.to_owned(), source };
         Ok(Self { location: Location::parse(place).map_err(failed)?, identity })

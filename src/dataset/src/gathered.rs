@@ -23,12 +23,19 @@ pub struct Gathered {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Attempt {
+pub(crate) struct Attempt {
     seed: u32,
     task: String,
     /// May have gaps, where something overtook what stood before it.
     steps: BTreeMap<u32, Step>,
     outcome: Option<Outcome>,
+}
+
+/// What a record may change, as it was before.
+#[derive(Debug)]
+pub(crate) enum Before {
+    Order { trajectories: Option<u32>, lost: BTreeSet<u32> },
+    Attempt { place: (u32, u32), attempt: Option<Attempt> },
 }
 
 /// How far an attempt is known.
@@ -96,6 +103,26 @@ impl Gathered {
         match record {
             Record::Order(order) => self.merge_order(order),
             Record::Steps(steps) => self.merge_steps(steps),
+        }
+    }
+
+    /// What merging `record` may change, to [go back](Self::go_back) to.
+    pub(crate) fn before(&self, record: &Record) -> Before {
+        match record {
+            Record::Order(_) => Before::Order { trajectories: self.trajectories, lost: self.lost.clone() },
+            Record::Steps(steps) => {
+                let place = (steps.key.index, steps.key.attempt);
+                Before::Attempt { place, attempt: self.attempts.get(&place).cloned() }
+            }
+        }
+    }
+
+    /// Undoes the merge before which this was taken.
+    pub(crate) fn go_back(&mut self, before: Before) {
+        match before {
+            Before::Order { trajectories, lost } => (self.trajectories, self.lost) = (trajectories, lost),
+            Before::Attempt { place, attempt: Some(attempt) } => drop(self.attempts.insert(place, attempt)),
+            Before::Attempt { place, attempt: None } => drop(self.attempts.remove(&place)),
         }
     }
 

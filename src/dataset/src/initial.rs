@@ -52,22 +52,8 @@ fn is_segment(file: &Path, prefix: &Path) -> bool {
 
 fn read(bytes: bytes::Bytes, problem: &Problem) -> Result<Vec<Trajectory>, Fault> {
     let segment = Segment::open(bytes)?;
-    let found = &segment.header.identity.problem;
-    for ((what, found), (_, wanted)) in aspects(found).into_iter().zip(aspects(problem)) {
-        if found != wanted {
-            return Err(Fault::Foreign { what, found, wanted });
-        }
+    if let Some((what, found, wanted)) = segment.header.identity.problem.trajectories_differ(problem) {
+        return Err(Fault::Foreign { what, found, wanted });
     }
     if segment.header.final_evaluation { Ok(Vec::new()) } else { segment.trajectories() }
-}
-
-/// What must agree: numbers stand in trajectories without names.
-fn aspects(problem: &Problem) -> [(&'static str, String); 4] {
-    let names = |names: Vec<&str>| names.join(", ");
-    [
-        ("list of metrics", names(problem.metrics.iter().map(|m| m.name.as_str()).collect())),
-        ("list of hyperparameters", names(problem.hyperparameters.iter().map(|h| h.name.as_str()).collect())),
-        ("list of multipliers", format!("{:?}", problem.multipliers)),
-        ("number of env steps", problem.env_steps.to_string()),
-    ]
 }

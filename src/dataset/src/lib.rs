@@ -18,6 +18,7 @@ mod location;
 mod record;
 mod seal;
 mod spool;
+mod store;
 mod table;
 
 pub use dataset::{Committed, Dataset, Epoch};
@@ -26,7 +27,8 @@ pub use gathered::{Counts, GatherError, Gathered, Progress};
 pub use header::{FORMAT, Identity, METADATA_KEY};
 pub use initial::initial_data;
 pub use journal::{Journal, JournalError};
-pub use location::LocationError;
+pub use location::{CREDENTIALS_VARIABLE, Location, LocationError};
 pub use record::{Order, Record, RecordError, Steps};
 pub use spool::{Spool, SpoolError};
+pub use store::StoreError;
 pub use table::{Table, TableError};

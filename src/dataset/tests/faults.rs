@@ -117,7 +117,7 @@ async fn gather_until_killed(folder: &Path) {
     let dataset = open(folder);
     let first = dataset.epochs().await.unwrap().last().map_or(1, |last| last + 1);
     for number in first.. {
-        let mut spool = Spool::open(folder, problem(), 2, number).unwrap();
+        let mut spool = Spool::open(Journal::open(folder, number).unwrap(), problem(), 2, number).unwrap();
         for told in epoch(number).iter().map(told) {
             for piece in
                 told.steps.iter().map(|step| Steps { steps: vec![step.clone()], outcome: None, ..told.clone() })
@@ -143,7 +143,7 @@ async fn check(folder: &Path, line: &str) {
         ("committed", [number]) => assert!(committed.contains(number), "{line}"),
         ("stored", [number, ..]) if committed.contains(number) => {}
         ("stored", [number, index, attempt, step]) => {
-            let spool = Spool::open(folder, problem(), 2, *number).unwrap();
+            let spool = Spool::open(Journal::open(folder, *number).unwrap(), problem(), 2, *number).unwrap();
             assert!(spool.gathered().progress(&key(*number, *index, *attempt)).next_step > *step, "{line}");
         }
         other => panic!("{other:?}"),

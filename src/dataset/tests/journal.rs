@@ -5,10 +5,10 @@ mod common;
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{epoch, key, problem, told, trajectory};
-use dataset::{Journal, Order, Record, Spool, SpoolError};
+use dataset::{Journal, Location, Order, Record, Spool, SpoolError};
 use tuning::Outcome;
 
 fn records() -> Vec<Record> {
@@ -26,13 +26,13 @@ fn short() -> Vec<Record> {
 /// A journal with `records`, two to an append; gives its bytes and where each append ends.
 fn written(folder: &Path, records: &[Record]) -> (Vec<u8>, Vec<usize>) {
     let mut journal = Journal::open(folder, 3).unwrap();
-    let length = |journal: &Journal| fs::metadata(journal.path()).unwrap().len() as usize;
+    let length = |journal: &Journal| fs::metadata(journal.place()).unwrap().len() as usize;
     let mut ends = vec![length(&journal)];
     for pair in records.chunks(2) {
         journal.append(pair).unwrap();
         ends.push(length(&journal));
     }
-    (fs::read(journal.path()).unwrap(), ends)
+    (fs::read(journal.place()).unwrap(), ends)
 }
 
 fn holding(folder: &Path, bytes: &[u8]) {
@@ -47,7 +47,7 @@ fn what_was_appended_is_there_when_it_is_opened_again() {
     let mut journal = Journal::open(folder.path(), 3).unwrap();
     assert_eq!(journal.records().unwrap(), records());
     assert!(Journal::open(folder.path(), 4).unwrap().records().unwrap().is_empty());
-    let path = journal.path().to_owned();
+    let path = PathBuf::from(journal.place());
     assert_eq!(path, folder.path().join("journal/epoch-000003.log"));
     journal.remove().unwrap();
     assert!(!path.exists());
@@ -111,10 +111,14 @@ fn a_folder_that_takes_no_files_is_an_error_with_path_and_cause() {
     assert!(error.source().unwrap().to_string().contains("os error"), "{error:?}");
 }
 
+fn opened(folder: &Path) -> Result<Spool, SpoolError> {
+    Spool::open(Journal::open(folder, 3)?, problem(), 2, 3)
+}
+
 #[test]
 fn a_spool_is_after_a_restart_what_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Spool::open(folder.path(), problem(), 2, 3).unwrap();
+    let open = || opened(folder.path()).unwrap();
     let mut spool = open();
     let verdicts = spool.store(&records()).unwrap();
     assert!(verdicts.iter().all(|verdict| *verdict == Ok(true)));
@@ -130,24 +134,46 @@ fn a_spool_is_after_a_restart_what_it_was() {
 #[test]
 fn a_refused_record_is_not_stored_and_keeps_no_other_out() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spool = Spool::open(folder.path(), problem(), 2, 3).unwrap();
+    let mut spool = opened(folder.path()).unwrap();
     let good = |index| Record::Steps(told(&trajectory(3, index, 0, 2, Outcome::Lost)));
     let mut contradiction = told(&trajectory(3, 0, 0, 2, Outcome::Lost));
     contradiction.steps[1].metrics[0] += 1.0;
     let verdicts = spool.store(&[good(0), Record::Steps(contradiction), good(1)]).unwrap();
     assert_eq!(verdicts.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
-    let again = Spool::open(folder.path(), problem(), 2, 3).unwrap();
+    let again = opened(folder.path()).unwrap();
     assert_eq!(again.gathered().progress(&key(3, 1, 0)).next_step, 2);
     assert_eq!(again.gathered(), spool.gathered());
+}
+
+#[test]
+fn a_journal_on_a_store_is_many_objects_and_says_when_one_of_them_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::parse(folder.path().to_str().unwrap()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let open = || Journal::on_store(&location, 3, runtime.handle()).unwrap();
+    let mut journal = open();
+    records().iter().for_each(|record| journal.append(std::slice::from_ref(record)).unwrap());
+    assert_eq!(open().records().unwrap(), records());
+    let part = |number: u32| folder.path().join(format!("journal/epoch-000003/part-{number:08}.json"));
+    assert!(part(records().len() as u32).exists() && !part(records().len() as u32 + 1).exists());
+    let kept = fs::read(part(1)).unwrap();
+    fs::remove_file(part(1)).unwrap();
+    let error = open().records().unwrap_err().to_string();
+    assert!(error.contains("part-00000001.json is damaged") && error.contains("it is gone"), "{error}");
+    fs::write(part(1), &kept[..kept.len() - 1]).unwrap();
+    assert!(open().records().unwrap_err().to_string().contains("part-00000001.json is damaged"));
+    fs::write(part(1), kept).unwrap();
+    open().remove().unwrap();
+    assert!(open().records().unwrap().is_empty());
 }
 
 #[test]
 fn a_journal_of_another_repetition_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), &records());
-    match Spool::open(folder.path(), problem(), 0, 3).unwrap_err() {
-        SpoolError::Foreign { path, source } => {
-            assert!(path.ends_with("journal/epoch-000003.log"));
+    match Spool::open(Journal::open(folder.path(), 3).unwrap(), problem(), 0, 3).unwrap_err() {
+        SpoolError::Foreign { journal, source } => {
+            assert!(journal.ends_with("journal/epoch-000003.log"));
             assert!(source.to_string().contains("is not of repetition 0, epoch 3"));
         }
         error => panic!("{error}"),

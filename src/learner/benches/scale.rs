@@ -49,8 +49,9 @@ fn child(role: &str, folder: &Path, own: u32) {
     let (config, runtime, storage) = (config(folder), Runtime::new().unwrap(), folder.join("own"));
     let begin = Instant::now();
     if role == "policy" {
-        let strategy = Strategy::new(&config, Device::Cpu).unwrap();
-        let (learner, strategy) = Learner::open(config, Storage::open(&storage).unwrap(), strategy).unwrap();
+        let strategy = Strategy::new(&config, Device::Cpu, runtime.handle()).unwrap();
+        let storage = Storage::open(storage.to_str().unwrap(), runtime.handle()).unwrap();
+        let (learner, strategy) = Learner::open(config, storage, strategy).unwrap();
         assert!(!learner.known(&strategy, runtime.handle()).unwrap().is_empty());
     } else {
         let Algorithm::Simple(settings) = &config.algorithm else { unreachable!("it is simple") };
@@ -82,7 +83,7 @@ fn config(folder: &Path) -> LearnerConfig {
     settings.initial_data = InitialData { from, share: Some(0.9) };
     let (experiment, uid) = ("scale".to_owned(), "scale".to_owned());
     let algorithm = Algorithm::Simple(Box::new(settings));
-    LearnerConfig { experiment, uid, problem: problem(), repetition: 0, seed: 1, epochs: 10, algorithm }
+    LearnerConfig { experiment, uid, problem: problem(), repetition: 0, seed: 1, epochs: 10, algorithm, publish: None }
 }
 
 fn identity(name: &str) -> Identity {
@@ -123,7 +124,8 @@ fn learned(folder: &Path, config: &LearnerConfig, epochs: u32) {
             json!({"finalEvaluation": false, "summary": summary, "envSteps": 12_800, "rows": 12_928, "figures": {}});
         fs::write(folder.join(format!("learned/epoch-{epoch:06}.json")), learned.to_string()).unwrap();
     }
-    let checkpoint = Strategy::new(config, Device::Cpu).unwrap().save();
+    let runtime = Runtime::new().unwrap();
+    let checkpoint = Strategy::new(config, Device::Cpu, runtime.handle()).unwrap().save();
     fs::write(folder.join(format!("checkpoints/epoch-{epochs:06}.safetensors")), checkpoint).unwrap();
 }
 

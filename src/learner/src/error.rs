@@ -13,11 +13,31 @@ pub enum LearnerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A place can't be understood.
+    #[error("{place} can't be reached")]
+    Place {
+        /// Folder or URL.
+        place: String,
+        /// Why.
+        source: dataset::LocationError,
+    },
+    /// An object store can't be read or written.
+    #[error("object store")]
+    Store(#[from] dataset::StoreError),
+    /// Something that a restart needs is gone.
+    #[error("{place} is missing")]
+    Missing {
+        /// Path or URL.
+        place: String,
+    },
+    /// What was to be stored together with others could not be.
+    #[error("{0}")]
+    Unstored(String),
     /// A file of its storage is not what it should be.
-    #[error("{path} is not readable as {expected}")]
+    #[error("{place} is not readable as {expected}")]
     Corrupt {
-        /// File.
-        path: PathBuf,
+        /// Path or URL.
+        place: String,
         /// What it should have been.
         expected: &'static str,
         /// Why it is not.
@@ -45,10 +65,10 @@ pub enum LearnerError {
     #[error("policy artifact")]
     Artifact(#[from] wire::artifact::ArtifactError),
     /// A published policy was learned for something else.
-    #[error("the policy in {path} does not fit this experiment: {misfit}")]
+    #[error("the policy in {place} does not fit this experiment: {misfit}")]
     Misfit {
-        /// File of the artifact.
-        path: PathBuf,
+        /// Path or URL of the artifact.
+        place: String,
         /// What differs.
         misfit: String,
     },

@@ -144,8 +144,8 @@ fn read(path: &Path) -> Result<Vec<u8>, LearnerError> {
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LearnerError> {
     let corrupt = |source: serde_json::Error| {
-        let (path, source) = (path.to_owned(), Box::new(source));
-        LearnerError::Corrupt { path, expected: "a learner's config", source }
+        let (place, source) = (path.display().to_string(), Box::new(source));
+        LearnerError::Corrupt { place, expected: "a learner's config", source }
     };
     serde_json::from_slice(&read(path)?).map_err(corrupt)
 }

@@ -8,8 +8,8 @@
 
 mod curves;
 mod error;
-mod folder;
 pub mod forecast;
+mod keep;
 mod metrics;
 pub mod policy_learner;
 pub mod world_model_learner;

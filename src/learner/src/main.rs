@@ -51,9 +51,9 @@ struct Args {
     /// What to learn, as JSON
     #[arg(long, env = "TRAINPILOT_CONFIG")]
     config: PathBuf,
-    /// Folder for what the learner keeps
+    /// Where the learner keeps what it knows: a folder, or a URL such as s3://BUCKET/PREFIX
     #[arg(long, env = "TRAINPILOT_STORAGE")]
-    storage: PathBuf,
+    storage: String,
     /// Folder with ca.pem, cert.pem and key.pem of this role
     #[arg(long, env = "TRAINPILOT_TLS")]
     tls: PathBuf,
@@ -99,10 +99,11 @@ fn print(result: Result<impl serde::Serialize, LearnerError>) -> anyhow::Result<
 
 fn policy(args: &Args) -> anyhow::Result<()> {
     let (config, device, identity) = prepare(args)?;
-    let strategy = Strategy::new(&config, device)?;
-    let (learner, strategy) = Learner::open(config, Storage::open(&args.storage)?, strategy)?;
-    let app = policy_learner::service::router(Arc::clone(&learner));
     let runtime = runtime()?;
+    let strategy = Strategy::new(&config, device, runtime.handle())?;
+    let storage = Storage::open(&args.storage, runtime.handle())?;
+    let (learner, strategy) = Learner::open(config, storage, strategy)?;
+    let app = policy_learner::service::router(Arc::clone(&learner));
     let (working, handle) = (Arc::clone(&learner), runtime.handle().clone());
     let work = move || working.learn_all(strategy, &handle);
     runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
@@ -110,10 +111,11 @@ fn policy(args: &Args) -> anyhow::Result<()> {
 
 fn world_model(args: &Args, policy_learner: &str) -> anyhow::Result<()> {
     let (config, device, identity) = prepare(args)?;
-    let learner = WorldModelLearner::open(config, &args.storage, &identity, policy_learner)?;
-    let app = world_model_learner::service::router(Arc::clone(&learner));
     let runtime = runtime()?;
-    let (working, handle): (_, Handle) = (Arc::clone(&learner), runtime.handle().clone());
+    let handle: Handle = runtime.handle().clone();
+    let learner = WorldModelLearner::open(config, &args.storage, &identity, policy_learner, &handle)?;
+    let app = world_model_learner::service::router(Arc::clone(&learner));
+    let working = Arc::clone(&learner);
     let work = move || working.train_all(device, &handle);
     runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
 }

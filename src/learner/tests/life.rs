@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use common::{T, config, open, order, ppo, problem, simple, steps, train_beside};
+use common::{T, config, handle, open, order, ppo, problem, simple, steps, train_beside};
 use learner::{LearnerError, Storage, Strategy};
 use tch::Device;
 use tokio::runtime::Runtime;
 use tuning::{Decay, Recipe, RecipeSpace, Schedule};
 use wire::artifact::{self, Policy};
 use wire::learner::{LearnerPhase, LearnerState};
-use wire::settings::{Algorithm, LearnerConfig, SearchSettings};
+use wire::settings::{Algorithm, FrozenPolicy, LearnerConfig, SearchSettings};
 
 /// Opens the learner, gives it these epochs, and closes it once it has them.
 fn gather(config: &LearnerConfig, folder: &Path, epochs: std::ops::RangeInclusive<u32>) -> LearnerState {
@@ -217,8 +217,9 @@ fn a_lost_index_completes_an_epoch_and_an_epoch_without_any_trajectory_leaves_th
 #[test]
 fn two_learners_never_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let _first = Storage::open(folder.path()).unwrap();
-    assert!(matches!(Storage::open(folder.path()), Err(LearnerError::InUse(_))));
+    let place = folder.path().to_str().unwrap();
+    let _first = Storage::open(place, handle()).unwrap();
+    assert!(matches!(Storage::open(place, handle()), Err(LearnerError::InUse(_))));
 }
 
 #[test]
@@ -243,6 +244,10 @@ fn a_search_tries_its_best_candidates_again_and_ends_with_one() {
     assert_eq!(recipes(3)[0], recipes(2)[0]);
 }
 
+fn frozen(path: &str, sha256: Option<String>) -> Algorithm {
+    Algorithm::Frozen(FrozenPolicy { place: path.to_owned(), sha256 })
+}
+
 #[test]
 fn a_frozen_policy_of_another_problem_is_refused_with_what_differs() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,10 +257,13 @@ fn a_frozen_policy_of_another_problem_is_refused_with_what_differs() {
     let path = folder.path().join("policies/policy-000001.safetensors").to_str().unwrap().to_owned();
     let mut other = problem();
     other.hyperparameters[0].max = 2.0;
-    let frozen = LearnerConfig { problem: other, ..config(Algorithm::Frozen(path.clone())) };
-    let error = Strategy::new(&frozen, Device::Cpu).err().unwrap().to_string();
+    let misfit = LearnerConfig { problem: other, ..config(frozen(&path, None)) };
+    let error = Strategy::new(&misfit, Device::Cpu, handle()).err().unwrap().to_string();
     assert!(error.contains("does not fit") && error.contains("learning_rate"), "{error}");
+    let another = config(frozen(&path, Some("0".repeat(64))));
+    let error = Strategy::new(&another, Device::Cpu, handle()).err().unwrap().to_string();
+    assert!(error.contains("has another SHA-256 than the 000"), "{error}");
     fs::write(&path, &fs::read(&path).unwrap()[..40]).unwrap();
-    let cut = config(Algorithm::Frozen(path));
-    assert!(matches!(Strategy::new(&cut, Device::Cpu), Err(LearnerError::Artifact(_))));
+    let cut = config(frozen(&path, None));
+    assert!(matches!(Strategy::new(&cut, Device::Cpu, handle()), Err(LearnerError::Artifact(_))));
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{config, open, order, simple, simple_with, steps, train_beside};
+use common::{config, handle, open, order, simple, simple_with, steps, train_beside};
 use learn::{Simple, Trained, WorldModel};
 use learner::{Learner, LearnerError, WorldModelLearner};
 use tch::Device;
@@ -179,6 +179,12 @@ fn a_folder_without_trajectories_is_no_initial_data() {
 fn an_experiment_without_a_world_model_has_no_learner_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let identity = wire::tls::Authority::new("fixture-uid").unwrap().issue(wire::tls::Role::Learner).unwrap();
-    let error = WorldModelLearner::open(config(common::ppo()), folder.path(), &identity, "127.0.0.1:1");
+    let error = WorldModelLearner::open(
+        config(common::ppo()),
+        folder.path().to_str().unwrap(),
+        &identity,
+        "127.0.0.1:1",
+        handle(),
+    );
     assert!(error.err().unwrap().to_string().contains("algorithm ppo has no world model"));
 }

@@ -1,14 +1,14 @@
 //! Brings a plan about: what is unwanted ends, what is wanted is made, learners are told, the status is written, and people
 //! are told. Writes only what differs from what is there.
 
-use api::{TuningExperiment, labels};
+use api::{TuningExperiment, TuningPolicy, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{self, EventType, Recorder};
 use kube::{Resource, ResourceExt};
 use plan::render::{LEARNER_PORT, Object, Setting, config_map_name, network_policies, render};
-use plan::{Directive, Plan, Workload, WorkloadName};
+use plan::{Directive, Event, Plan, Workload, WorkloadName};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use wire::client::order_epoch;
@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::pods;
+use crate::writer::failed;
 
 /// Brings the plan about.
 ///
@@ -41,8 +42,12 @@ pub async fn apply(
             work.tell(gathering, directive).await;
         }
     }
+    let mut events = plan.events.clone();
+    if let Some(policy) = &plan.policy {
+        events.push(work.publish(policy).await?);
+    }
     work.status(plan).await?;
-    work.events(plan).await;
+    work.tell_people(&events).await;
     Ok(())
 }
 
@@ -133,6 +138,25 @@ impl Work<'_> {
         }
     }
 
+    /// Writes the TuningPolicy, unless it would take the place of one that another experiment learned; what to tell of it.
+    async fn publish(&self, policy: &TuningPolicy) -> Result<Event, OperatorError> {
+        let (writer, name) = (&self.context.writer, policy.name_any());
+        let known = writer.api::<TuningPolicy>(&self.namespace).get_opt(&name).await;
+        let known = known.map_err(|error| failed::<TuningPolicy>("read", &name, error))?;
+        let other = known.map(|known| known.spec.experiment.name).filter(|of| *of != policy.spec.experiment.name);
+        if let Some(other) = other {
+            let message =
+                format!("there is a TuningPolicy {name} of the experiment {other}, which stays; artifacts are there");
+            return Ok(Event { warning: true, reason: "PolicyNotWritten", message });
+        }
+        writer.apply(policy).await?;
+        Ok(Event {
+            warning: false,
+            reason: "Published",
+            message: format!("TuningPolicy {name} says where the policies are"),
+        })
+    }
+
     async fn status(&self, plan: &Plan) -> Result<(), OperatorError> {
         if self.experiment.status.as_ref() == Some(&plan.status) {
             return Ok(());
@@ -144,10 +168,10 @@ impl Work<'_> {
     }
 
     /// An event that could not be written is lost: the status says the same.
-    async fn events(&self, plan: &Plan) {
+    async fn tell_people(&self, events: &[Event]) {
         let client = self.context.writer.client().clone();
-        for event in &plan.events {
-            let event = Event {
+        for event in events {
+            let event = events::Event {
                 type_: if event.warning { EventType::Warning } else { EventType::Normal },
                 reason: event.reason.to_owned(),
                 note: Some(event.message.chars().take(1000).collect()),

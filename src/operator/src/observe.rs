@@ -1,10 +1,10 @@
 //! What can be seen of an experiment: its objects from the caches, and what its learners say. Only reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Timestamp, TuningExperiment, labels};
+use api::{Timestamp, TuningExperiment, TuningPolicy, TuningPolicySpec, labels};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::pods;
+use crate::writer::failed;
 
 /// How long a pod may wait before anybody is told.
 const UNTROUBLED: Duration = Duration::from_secs(20);
@@ -44,7 +45,23 @@ pub async fn observe(
     for repetition in 0..experiment.spec.repetitions {
         repetitions.push(look.repetition(repetition).await?);
     }
-    Ok(Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions })
+    let policies = policies(context, experiment).await?;
+    Ok(Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions, policies })
+}
+
+/// The TuningPolicies that it refers to, while they are looked for. Afterwards nobody asks for them any more, so they are read
+/// by name instead of being followed.
+async fn policies(
+    context: &Context,
+    experiment: &TuningExperiment,
+) -> Result<BTreeMap<String, TuningPolicySpec>, OperatorError> {
+    let api = context.writer.api::<TuningPolicy>(&experiment.namespace().unwrap_or_default());
+    let mut policies = BTreeMap::new();
+    for name in plan::references(experiment) {
+        let read = api.get_opt(&name).await.map_err(|error| failed::<TuningPolicy>("read", &name, error))?;
+        policies.extend(read.map(|policy| (name, policy.spec)));
+    }
+    Ok(policies)
 }
 
 /// A look at one experiment.

@@ -111,7 +111,8 @@ pub fn after_error(experiment: Arc<TuningExperiment>, error: &OperatorError, _: 
 
 /// The experiment, with nothing seen of what belongs to it.
 fn alone(experiment: &TuningExperiment) -> Observed {
-    Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions: Vec::new() }
+    let (repetitions, policies) = Default::default();
+    Observed { now: Timestamp::now(), experiment: experiment.clone(), repetitions, policies }
 }
 
 fn is_over(status: &TuningExperimentStatus) -> bool {

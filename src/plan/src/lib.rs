@@ -9,7 +9,9 @@
 mod observed;
 mod outcome;
 mod print;
+mod publication;
 mod reason;
+mod references;
 pub mod render;
 mod repetition;
 mod share;
@@ -19,5 +21,6 @@ mod valid;
 pub use observed::{BatchObserved, LearnerObserved, Observed, RepetitionObserved, WorldModelObserved};
 pub use outcome::{Directive, Event, Plan, Report, Workload, WorkloadName, plan, refuse};
 pub use reason::Reason;
+pub use references::references;
 pub use status::forgive;
 pub use valid::{Valid, validate};

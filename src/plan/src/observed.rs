@@ -1,6 +1,8 @@
 //! What was seen of an experiment. Everything but the experiment itself may be old, incomplete or missing.
 
-use api::{Timestamp, TuningExperiment};
+use std::collections::BTreeMap;
+
+use api::{Timestamp, TuningExperiment, TuningPolicySpec};
 use wire::learner::LearnerState;
 use wire::world_model::WorldModelState;
 
@@ -13,6 +15,8 @@ pub struct Observed {
     pub experiment: TuningExperiment,
     /// Its repetitions, in order; missing ones count as nothing seen.
     pub repetitions: Vec<RepetitionObserved>,
+    /// TuningPolicies that it [refers](crate::references) to, by name; only those that there are.
+    pub policies: BTreeMap<String, TuningPolicySpec>,
 }
 
 /// What was seen of one repetition.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use api::{TuningExperimentStatus, Violation, meaning};
+use api::{TuningExperimentStatus, TuningPolicy, Violation, meaning};
 use wire::agent::{AgentConfig, Mode};
 use wire::learner::EpochOrder;
 use wire::settings::LearnerConfig;
 
 use crate::repetition::{BatchWish, Wish};
 use crate::share::share;
-use crate::{Observed, Reason, Valid, status};
+use crate::{Observed, Reason, Valid, publication, status};
 
 /// How soon to look again while something goes on that nobody tells of.
 const SOON: Duration = Duration::from_secs(2);
@@ -29,6 +29,8 @@ pub struct Plan {
     pub wanted: Vec<Workload>,
     /// What learners should be told.
     pub directives: Vec<Directive>,
+    /// What others are to find of it.
+    pub policy: Option<Box<TuningPolicy>>,
     /// The status that should be written, if it differs from the one observed.
     pub status: TuningExperimentStatus,
     /// What people should be told once the status is written.
@@ -159,13 +161,14 @@ pub fn plan(valid: &Valid<'_>) -> Plan {
     let directive = |wish: &Wish| Some(Directive { repetition: wish.repetition, order: wish.order.clone()? });
     let report = status::report(valid, &wishes);
     let status = status::status(valid, &wishes, &report);
-    let waits = wishes.iter().any(|wish| wish.learner);
+    let waits = wishes.iter().any(|wish| wish.learner || matches!(wish.reason, Reason::WaitingForPolicy(_)));
     Plan {
         experiment: valid.name.to_owned(),
         unwanted: unwanted(&wishes, &wanted),
         directives: wishes.iter().filter_map(directive).collect(),
         events: status::events(valid, &status, &report),
         requeue: waits.then_some(SOON),
+        policy: publication::policy(valid, &status).map(Box::new),
         wanted,
         status,
         report,
@@ -182,6 +185,7 @@ pub fn refuse(observed: &Observed, violations: &[Violation]) -> Plan {
         unwanted: Vec::new(),
         wanted: Vec::new(),
         directives: Vec::new(),
+        policy: None,
         status,
         events,
         report: Report { trouble: Some(overall.clone()), overall, repetitions: Vec::new() },
@@ -207,6 +211,7 @@ fn learners(valid: &Valid<'_>, wish: &Wish) -> Vec<Workload> {
         seed: valid.spec.seed,
         epochs: wish.epochs,
         algorithm: valid.algorithm.clone(),
+        publish: publication::artifact(&valid.observed.experiment, wish.repetition),
     });
     let address = wish.observed.address.clone();
     let mut learners = vec![Workload::PolicyLearner { address: address.clone(), config: config.clone() }];

@@ -19,6 +19,10 @@ impl fmt::Display for Plan {
         for (repetition, reason) in self.report.repetitions.iter().enumerate() {
             writeln!(f, "r{repetition:<7} {}: {reason}", reason.word())?;
         }
+        if let Some(policy) = &self.policy {
+            let name = policy.metadata.name.as_deref().unwrap_or_default();
+            writeln!(f, "publish  {name}, policies: {}, the best: r{}", policy.spec.artifacts.len(), policy.spec.best)?;
+        }
         writeln!(f, "status   {:?}, {}: {}", self.status.phase, self.report.overall.word(), self.report.overall)?;
         for Event { warning, reason, message } in &self.events {
             writeln!(f, "event    {}{reason}: {message}", if *warning { "warning " } else { "" })?;

@@ -9,6 +9,8 @@ pub enum Reason {
     InvalidSpec(String),
     /// `spec.suspend` is set.
     Suspended,
+    /// A TuningPolicy that it refers to is not there yet.
+    WaitingForPolicy(String),
     /// The learner does not answer yet.
     WaitingForLearner,
     /// The learner's answer is older than what was known before.
@@ -69,6 +71,7 @@ impl Reason {
         match self {
             Self::InvalidSpec(_) => "InvalidSpec",
             Self::Suspended => "Suspended",
+            Self::WaitingForPolicy(_) => "WaitingForPolicy",
             Self::WaitingForLearner => "WaitingForLearner",
             Self::StaleObservation { .. } => "StaleObservation",
             Self::Gathering { .. } => "Gathering",
@@ -113,6 +116,7 @@ impl fmt::Display for Reason {
             | Self::LearnerFailed(sentence)
             | Self::EpochLost(sentence) => f.write_str(sentence),
             Self::Suspended => f.write_str("suspended by spec.suspend"),
+            Self::WaitingForPolicy(name) => write!(f, "there is no TuningPolicy {name} in this namespace yet"),
             Self::WaitingForLearner => f.write_str("the policy learner does not answer yet"),
             Self::StaleObservation { said, known } => {
                 write!(f, "the policy learner says {said} epochs are over, but {known} were known")

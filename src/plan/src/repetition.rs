@@ -3,6 +3,7 @@
 use wire::learner::{EpochOrder, LearnerPhase, LearnerState};
 use wire::settings::Algorithm;
 
+use crate::references::References;
 use crate::share::Claim;
 use crate::{BatchObserved, LearnerObserved, Reason, RepetitionObserved, Valid};
 
@@ -55,6 +56,9 @@ impl Wish {
         }
         if valid.spec.suspend {
             return Self { learner: false, reason: Reason::Suspended, ..wish.keeping(valid) };
+        }
+        if let References::Missing(name) = &valid.references {
+            return Self { learner: false, reason: Reason::WaitingForPolicy(name.clone()), ..wish };
         }
         if let Some(status) = previous.filter(|status| status.phase == api::RepetitionPhase::Failed) {
             return wish.failed(Reason::failed(&status.reason, &status.message));

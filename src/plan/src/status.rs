@@ -1,13 +1,14 @@
 //! The status, its conditions, and what changes are worth telling.
 
 use api::{
-    Condition, ObjectiveStatus, Phase, RepetitionPhase, RepetitionStatus, Time, TrajectoriesStatus,
+    Condition, ObjectiveStatus, Phase, PublishedStatus, RepetitionPhase, RepetitionStatus, Time, TrajectoriesStatus,
     TuningExperimentStatus, meaning,
 };
 use tuning::Direction;
-use wire::learner::LearnerState;
+use wire::learner::{LearnerState, Publication};
 
 use crate::outcome::{Event, Report};
+use crate::references::References;
 use crate::repetition::Wish;
 use crate::{Observed, Reason, Valid};
 
@@ -39,6 +40,10 @@ pub(crate) fn status(valid: &Valid<'_>, wishes: &[Wish], report: &Report) -> Tun
     let now = || Time(valid.observed.now);
     let ended = matches!(phase, Phase::Complete | Phase::Failed);
     let trajectories = total(&repetitions);
+    let resolved = match &valid.references {
+        References::Resolved(resolved) => resolved.clone(),
+        References::Missing(_) => None,
+    };
     let behind = wishes.iter().min_by_key(|wish| wish.over);
     TuningExperimentStatus {
         observed_generation: valid.observed.experiment.metadata.generation,
@@ -54,6 +59,7 @@ pub(crate) fn status(valid: &Valid<'_>, wishes: &[Wish], report: &Report) -> Tun
         selector: format!("trainpilot.dev/experiment={},trainpilot.dev/role=trajectory", valid.name),
         replicas: trajectories.running,
         repetitions,
+        resolved,
     }
 }
 
@@ -119,7 +125,13 @@ fn repetition(valid: &Valid<'_>, wish: &Wish) -> RepetitionStatus {
         trajectories,
         objective,
         fte,
+        published: state.and_then(|state| state.publication.as_ref()).map(published).or(previous.published),
     }
+}
+
+fn published(publication: &Publication) -> PublishedStatus {
+    let Publication { place, sha256, version } = publication.clone();
+    PublishedStatus { url: place, sha256, version }
 }
 
 fn repetition_phase(reason: &Reason, previous: RepetitionPhase) -> RepetitionPhase {

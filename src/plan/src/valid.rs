@@ -4,6 +4,7 @@ use api::{RepetitionStatus, TuningExperimentSpec, TuningExperimentStatus, Violat
 use tuning::Problem;
 use wire::settings::Algorithm;
 
+use crate::references::{References, put_in, resolve};
 use crate::{Observed, RepetitionObserved};
 
 /// An observation whose experiment is sound, and what its spec means.
@@ -17,6 +18,8 @@ pub struct Valid<'a> {
     pub(crate) algorithm: Algorithm,
     /// Trajectories of each epoch that is learned from.
     pub(crate) sizes: Vec<u32>,
+    /// What it refers to.
+    pub(crate) references: References,
 }
 
 /// Checks the experiment as the apiserver would, and what no rule of its can say.
@@ -36,9 +39,13 @@ pub fn validate(observed: &Observed) -> Result<Valid<'_>, Vec<Violation>> {
     if let Err(error) = problem.check() {
         return Err(vec![Violation { path: "spec".to_owned(), message: error.to_string() }]);
     }
-    let algorithm = meaning::algorithm(&experiment.spec);
+    let mut algorithm = meaning::algorithm(&experiment.spec);
     let sizes = meaning::epoch_sizes(&algorithm);
-    Ok(Valid { observed, name, uid, spec: &experiment.spec, problem, algorithm, sizes })
+    let references = resolve(observed, &problem)?;
+    if let References::Resolved(Some(resolved)) = &references {
+        put_in(&mut algorithm, resolved);
+    }
+    Ok(Valid { observed, name, uid, spec: &experiment.spec, problem, algorithm, sizes, references })
 }
 
 impl Valid<'_> {

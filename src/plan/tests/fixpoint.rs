@@ -118,6 +118,7 @@ impl World {
             now: Timestamp::from_second(self.seconds).unwrap(),
             experiment: self.experiment.clone(),
             repetitions: self.repetitions.iter().enumerate().map(repetition).collect(),
+            policies: BTreeMap::new(),
         }
     }
 

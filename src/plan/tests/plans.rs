@@ -1,6 +1,8 @@
 //! Small observations, and the plans that follow from them, as people read them.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use api::Timestamp;
 use plan::{BatchObserved, LearnerObserved, Observed, Plan, Reason, RepetitionObserved, WorldModelObserved};
 use plan::{forgive, plan, refuse, validate};
@@ -31,6 +33,7 @@ fn observed(from: &str, to: &str) -> Observed {
         now: at("2026-01-01T00:30:00Z"),
         experiment: api::validate(&EXPERIMENT.replacen(from, to, 1)).unwrap(),
         repetitions: Vec::new(),
+        policies: BTreeMap::new(),
     }
 }
 

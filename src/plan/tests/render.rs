@@ -1,7 +1,10 @@
 //! Each object as it is sent to an apiserver.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+
 use api::{Timestamp, TuningExperiment};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use plan::render::{Images, Object, RenderError, Setting, learner_address, network_policies, render};
 use plan::{LearnerObserved, Observed, RepetitionObserved, Workload, plan, validate};
 use wire::learner::LearnerState;
@@ -62,7 +65,8 @@ fn workloads(experiment: &TuningExperiment) -> Vec<Workload> {
     let address = learner_address("small", "team", 0);
     let repetition = RepetitionObserved { address, learner: Some(learner), ..RepetitionObserved::default() };
     let now = Timestamp::UNIX_EPOCH;
-    let observed = Observed { now, experiment: experiment.clone(), repetitions: vec![repetition] };
+    let observed =
+        Observed { now, experiment: experiment.clone(), repetitions: vec![repetition], policies: BTreeMap::new() };
     plan(&validate(&observed).unwrap()).wanted
 }
 
@@ -89,6 +93,31 @@ fn a_world_model_learner_is_told_where_its_policy_learner_is_and_has_devices_of_
     let objects = objects(&experiment(EXPERIMENT), 1).unwrap();
     let [_, _, Object::StatefulSet(set)] = &objects[..] else { panic!("{objects:?}") };
     insta::assert_yaml_snapshot!("world_model_learner", set);
+}
+
+#[test]
+fn a_learner_on_an_object_store_has_no_volume_and_is_given_the_users_secret() {
+    let store = "storage: {url: 's3://bucket/runs/'}, credentialsSecret: keys, serviceAccountName: learners";
+    let yaml = EXPERIMENT.replace("storage: {size: 20Gi, className: fast}", store);
+    let yaml = yaml.replace("worldModel: {", "worldModel: {storage: {url: 's3://bucket/models'}, ");
+    let set = |which| match objects(&experiment(&yaml), which).unwrap().remove(2) {
+        Object::StatefulSet(set) => set.spec.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (policy, world_model) = (set(0), set(1));
+    assert_eq!((policy.volume_claim_templates, world_model.volume_claim_templates), (None, None));
+    let (policy, world_model) = (policy.template.spec.unwrap(), world_model.template.spec.unwrap());
+    assert_eq!(policy.service_account_name.as_deref(), Some("learners"));
+    let place = |container: &Container| {
+        let variable = container.env.iter().flatten().find(|variable| variable.name == "TRAINPILOT_STORAGE");
+        variable.unwrap().value.clone().unwrap()
+    };
+    assert_eq!(place(&policy.containers[0]), "s3://bucket/runs/small-5e8e0b0e/repetition-0");
+    let models = "s3://bucket/models/small-5e8e0b0e/repetition-0/world-model-learner";
+    assert_eq!(place(&world_model.containers[0]), models);
+    insta::assert_yaml_snapshot!("learner_on_a_store", policy.containers[0]);
+    let secrets = |pod: &PodSpec| pod.volumes.iter().flatten().filter(|volume| volume.name == "credentials").count();
+    assert_eq!((secrets(&policy), secrets(&world_model)), (1, 0));
 }
 
 #[test]

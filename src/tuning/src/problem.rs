@@ -124,6 +124,24 @@ impl Problem {
         }
     }
 
+    /// The first thing, if any, for which trajectories of this problem can't be learned from in `other`: what differs, this one's,
+    /// the other's. Numbers stand in trajectories without names.
+    pub fn trajectories_differ(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        let pairs = self.shape().into_iter().zip(other.shape());
+        let mut different = pairs.filter(|((_, own), (_, other))| own != other);
+        different.next().map(|((what, own), (_, other))| (what, own, other))
+    }
+
+    fn shape(&self) -> [(&'static str, String); 4] {
+        let names = |names: Vec<&str>| names.join(", ");
+        [
+            ("list of metrics", names(self.metrics.iter().map(|m| m.name.as_str()).collect())),
+            ("list of hyperparameters", names(self.hyperparameters.iter().map(|h| h.name.as_str()).collect())),
+            ("list of multipliers", format!("{:?}", self.multipliers)),
+            ("number of env steps", self.env_steps.to_string()),
+        ]
+    }
+
     /// SHA-256, in hexadecimal, over everything that a policy's inputs and outputs depend on: names, ranges, scales,
     /// bounds, multipliers, objective; not over starting values, schedules or T, with which a policy may be reused.
     pub fn action_space_hash(&self) -> String {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tuning::{Inputs, Problem, Reading, Recipe, SymbolCode};
 
 pub use check::ArtifactError;
-pub use file::{Tensor, read, write};
+pub use file::{Tensor, read, sha256, write};
 pub use fit::{Misfit, fits};
 
 /// Version of the artifact format written here; others are refused.

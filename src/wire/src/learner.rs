@@ -76,6 +76,21 @@ pub struct LearnerState {
     /// What keeps it from going on at the moment, such as a full disk; it tries again by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// The copy of the last policy that was to be left somewhere, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publication: Option<Publication>,
+}
+
+/// A policy that lies where others find it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Publication {
+    /// Path or URL of the artifact.
+    pub place: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Version of the policy.
+    pub version: u64,
 }
 
 /// What a policy learner is doing.

@@ -18,6 +18,10 @@ const GENERATED: &[Generated] = &[
         arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds"],
     },
     Generated {
+        path: "crds/trainpilot.dev_tuningpolicies.yaml",
+        arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds", "TuningPolicy"],
+    },
+    Generated {
         path: "deploy/metrics.md",
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],
     },

@@ -7,28 +7,33 @@ use std::collections::BTreeMap;
 use tuning::{Decay, Direction, Draws, Hyperparameter, Inputs, Metric, Objective, Problem, Recipe, RecipeSpace};
 use tuning::{Scale, Schedule, Task};
 use wire::agent::{Mode, PolicyUpdates};
-use wire::settings::{Advantages, Algorithm, PpoSettings, Preset, SearchSettings};
+use wire::settings::{Advantages, Algorithm, FrozenPolicy, PpoSettings, Preset, SearchSettings};
 
 use crate::{
     AdvantagesSpec, AlgorithmSpec, DecayShape, DecaySpec, DirectionSpec, FixedSpec, HyperparameterSpec, InputsSpec,
-    MetricSpec, ModeSpec, PolicyUpdatesSpec, PpoSpec, PresetSpec, ScaleSpec, ScheduleSpec, SearchSpec, TaskSpec,
-    TuningExperimentSpec,
+    MetricSpec, ModeSpec, ObjectiveSpec, PolicyUpdatesSpec, PpoSpec, PresetSpec, ScaleSpec, ScheduleSpec, SearchSpec,
+    TaskSpec, TuningExperimentSpec, TuningPolicySpec,
 };
 
 /// The problem that policies are learned for.
 pub fn problem(spec: &TuningExperimentSpec) -> Problem {
     Problem {
-        objective: Objective {
-            metric: spec.objective.metric.clone(),
-            direction: match spec.objective.direction {
-                DirectionSpec::Maximize => Direction::Maximize,
-                DirectionSpec::Minimize => Direction::Minimize,
-            },
-        },
+        objective: objective(&spec.objective),
         metrics: spec.metrics.iter().map(metric).collect(),
         hyperparameters: spec.hyperparameters.iter().map(hyperparameter).collect(),
         multipliers: spec.multipliers.clone(),
         env_steps: spec.trajectory.env_steps,
+    }
+}
+
+/// The problem that the policies of a TuningPolicy were learned for.
+pub fn problem_of_policy(spec: &TuningPolicySpec) -> Problem {
+    Problem {
+        objective: objective(&spec.objective),
+        metrics: spec.metrics.iter().map(metric).collect(),
+        hyperparameters: spec.hyperparameters.iter().map(hyperparameter).collect(),
+        multipliers: spec.multipliers.clone(),
+        env_steps: spec.env_steps,
     }
 }
 
@@ -87,7 +92,11 @@ pub fn algorithm(spec: &TuningExperimentSpec) -> Algorithm {
         (Some(ppo), ..) => Algorithm::Ppo(ppo_settings(ppo, preset(ppo.preset), is_distribution(spec))),
         (_, Some(fixed), ..) => Algorithm::Fixed(recipe(fixed, &spec.hyperparameters)),
         (_, _, Some(search), _) => Algorithm::Search(search_settings(search, &spec.hyperparameters)),
-        (_, _, _, Some(policy)) => Algorithm::Frozen(policy.from.path.clone()),
+        (_, _, _, Some(policy)) => {
+            // That of a reference is known once it is looked up.
+            let place = policy.from.path.clone().unwrap_or_default();
+            Algorithm::Frozen(FrozenPolicy { place, sha256: None })
+        }
         _ => Algorithm::Random,
     }
 }
@@ -136,6 +145,16 @@ pub fn policy_updates(spec: &TuningExperimentSpec) -> PolicyUpdates {
 /// Whether trajectories differ in more than their seeds.
 fn is_distribution(spec: &TuningExperimentSpec) -> bool {
     spec.trajectory.tasks.len() > 1 || spec.hyperparameters.iter().any(|h| h.initial_range.is_some())
+}
+
+fn objective(spec: &ObjectiveSpec) -> Objective {
+    Objective {
+        metric: spec.metric.clone(),
+        direction: match spec.direction {
+            DirectionSpec::Maximize => Direction::Maximize,
+            DirectionSpec::Minimize => Direction::Minimize,
+        },
+    }
 }
 
 fn metric(spec: &MetricSpec) -> Metric {

@@ -53,6 +53,37 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "spec.algorithm.simple.worldModel.heads: heads is 3: expected a divisor of dModel, which is 256",
     ),
     (
+        PPO,
+        "policy: {from: {path: a, policyRef: {name: b}}}",
+        "spec.algorithm.policy.from: expected exactly one of path and policyRef",
+    ),
+    (PPO, "policy: {from: {}}", "spec.algorithm.policy.from: expected exactly one of path and policyRef"),
+    (
+        END,
+        "  learners: {policy: {storage: {url: 's3://bucket/runs', size: 10Gi}}}\n  algorithm:",
+        "spec.learners.policy.storage.url: url is set: expected no size and no className, which are of volumes",
+    ),
+    (
+        END,
+        "  learners: {policy: {storage: {url: 'http://host/runs'}}}\n  algorithm:",
+        "spec.learners.policy.storage.url: expected a URL such as s3://bucket/prefix, without user, query or fragment; schemes are s3, gs, az and abfss",
+    ),
+    (
+        END,
+        "  publish: {name: Good, to: here}\n  algorithm:",
+        "spec.publish.name: expected lower-case letters, digits and inner hyphens",
+    ),
+    (
+        END,
+        "  publish: {name: good, to: 'ftp://host/policies'}\n  algorithm:",
+        "spec.publish.to: expected a folder, or a URL such as s3://bucket/prefix, without user, query or fragment; schemes are file, s3, gs, az and abfss",
+    ),
+    (
+        "  algorithm:\n    ppo: {}",
+        "  initialData: {}\n  algorithm:\n    simple: {}",
+        "spec.initialData: expected at least one entry in from or policyRefs",
+    ),
+    (
         END,
         "  initialData: {from: [runs/first]}\n  algorithm:",
         "spec.initialData: initialData is set: expected none, except with algorithm simple",
@@ -261,5 +292,4 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "spec.algorithm.search.startRange: startRange: expected names of hyperparameters, each with two values from its min to its max, the lower one first",
     ),
     (PPO, "random: {seed: 1}", "spec.algorithm.random.seed: unknown field"),
-    (PPO, "policy: {from: {}}", "spec.algorithm.policy.from.path: Required value"),
 ];

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use api::TuningExperimentStatus;
+use api::{TuningExperimentStatus, TuningPolicy};
 use serde::{Deserialize, Serialize};
 use wire::tls::Role;
 
@@ -57,6 +57,13 @@ impl RunFolder {
     /// Keeps the planner's last status.
     pub(super) fn save_status(&self, status: &impl Serialize) -> io::Result<()> {
         self.put("status.json", &serde_json::to_vec_pretty(status)?)
+    }
+
+    /// Keeps what others are to find of the run. Its dataset is the run itself.
+    pub(super) fn save_policy(&self, policy: &TuningPolicy) -> anyhow::Result<()> {
+        let mut policy = policy.clone();
+        policy.spec.dataset = Some(self.root.display().to_string());
+        Ok(self.put("tuning-policy.yaml", serde_saphyr::to_string(&policy)?.as_bytes())?)
     }
 
     /// The planner's last status, if there is one.

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use self::folder::RunFolder;
 use self::progress::{Pace, Progress, View};
 use self::world::{Programs, World};
-use crate::experiment::read;
+use crate::experiment::{read, read_policies};
 use crate::failure::BadInput;
 
 /// Between two looks while trainings run; their ends are noticed at once.
@@ -48,6 +48,9 @@ pub(crate) struct Arguments {
     /// Folder of the run [default: runs/NAME]
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// A TuningPolicy in YAML that the experiment refers to; may be given several times
+    #[arg(long = "policy", value_name = "FILE")]
+    policies: Vec<PathBuf>,
     /// Tell of progress as lines of JSON on the standard output
     #[arg(long)]
     json: bool,
@@ -71,8 +74,14 @@ impl Arguments {
             progress.result(&experiment);
             return Ok(());
         }
+        let policies = read_policies(&self.policies)?;
+        if let Some(missing) = plan::references(&experiment).iter().find(|name| !policies.contains_key(*name)) {
+            let sentence =
+                format!("the experiment refers to the TuningPolicy {missing}: expected its file, with --policy FILE");
+            return Err(BadInput(sentence).into());
+        }
         let root = folder.root().to_owned();
-        let world = World::new(folder, programs, experiment)?;
+        let world = World::new(folder, programs, experiment, policies)?;
         std::fs::write(root.join("experiment.yaml"), text).context("can't write the run's experiment.yaml")?;
         // One thread is enough: the trainings have the others.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

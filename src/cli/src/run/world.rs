@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::{Timestamp, TuningExperiment, TuningExperimentStatus, meaning};
+use api::{Timestamp, TuningExperiment, TuningExperimentStatus, TuningPolicySpec, meaning};
 use gather::{GatherConfig, Gatherer};
 use plan::{BatchObserved, Directive, LearnerObserved, Observed, Plan, RepetitionObserved};
 use plan::{Workload, WorkloadName, WorldModelObserved};
@@ -37,6 +37,8 @@ pub(super) struct World {
     folder: RunFolder,
     programs: Programs,
     experiment: TuningExperiment,
+    /// TuningPolicies that it may refer to.
+    policies: BTreeMap<String, TuningPolicySpec>,
     /// Of learning, and of the final evaluation: one for each task, or one alone.
     trainers: [Vec<TrainerCommand>; 2],
     gatherer: Arc<Gatherer>,
@@ -64,7 +66,12 @@ impl World {
     ///
     /// # Errors
     /// If a trainer's program can't be found, or the run's certificates can't be read.
-    pub(super) fn new(folder: RunFolder, programs: Programs, experiment: TuningExperiment) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        folder: RunFolder,
+        programs: Programs,
+        experiment: TuningExperiment,
+        policies: BTreeMap<String, TuningPolicySpec>,
+    ) -> anyhow::Result<Self> {
         let identity = Identity::load(&folder.tls(Role::Operator))?;
         let to_learners = client(&identity, Role::Learner, Timeouts::REQUEST)?;
         let gatherer = Gatherer::new(GatherConfig::new(identity, meaning::problem(&experiment.spec)))?;
@@ -73,6 +80,7 @@ impl World {
             folder,
             programs,
             experiment,
+            policies,
             trainers,
             gatherer: Arc::new(gatherer),
             to_learners,
@@ -104,7 +112,8 @@ impl World {
             observed.batches = batches.map(Running::observed).collect();
             repetitions.push(observed);
         }
-        Observed { now: Timestamp::now(), experiment: self.experiment.clone(), repetitions }
+        let (experiment, policies) = (self.experiment.clone(), self.policies.clone());
+        Observed { now: Timestamp::now(), experiment, repetitions, policies }
     }
 
     /// Brings the plan about: what is unwanted ends, what is wanted runs, learners are told, the status is kept.
@@ -131,6 +140,9 @@ impl World {
             }
         }
         self.fill()?;
+        if let Some(policy) = &plan.policy {
+            self.folder.save_policy(policy).context("can't write the run's tuning-policy.yaml")?;
+        }
         self.keep_status(&plan.status)
     }
 

@@ -8,9 +8,10 @@ use tokio::runtime::Handle;
 use tuning::Trajectory;
 use wire::learner::LearnerPhase;
 
+use super::publish::{hand_out, publication, publish};
 use super::strategy::{Learned, Lesson, Strategy};
 use super::summary::{env_steps, summary};
-use super::{LearnedEpoch, Learner, policy_epochs, publish};
+use super::{LearnedEpoch, Learner, policy_epochs};
 use crate::{LearnerError, sentence};
 
 /// Pause before a commit that failed (disk full, storage away) is tried again.
@@ -114,7 +115,8 @@ impl Learner {
         let env_steps = env_steps(trajectories);
         let rows = trajectories.iter().map(|trajectory| trajectory.steps.len() as u64).sum();
         let Learned { figures, forecasts } = gave;
-        self.close(LearnedEpoch { final_evaluation, summary, env_steps, rows, figures, forecasts }, strategy);
+        let learned = LearnedEpoch { final_evaluation, summary, env_steps, rows, figures, forecasts };
+        self.close(learned, strategy, runtime);
         Ok(())
     }
 
@@ -153,13 +155,15 @@ impl Learner {
         kept.ok_or_else(|| LearnerError::Refused(format!("the world model of epoch {epoch} is gone")))
     }
 
-    /// Publishes what was learned and commits the epoch, in this order: a version is never told before it is kept, and
-    /// never lost once it is told.
-    fn close(&self, learned: LearnedEpoch, strategy: &Strategy) {
+    /// Publishes what was learned, hands out the last of it, and commits the epoch, in this order: a version is never told
+    /// before it is kept, and never lost once it is told.
+    fn close(&self, learned: LearnedEpoch, strategy: &Strategy, runtime: &Handle) {
         let mut all = self.progress().learned.clone();
         all.push(learned.clone());
         let mut published = self.published.borrow().clone();
-        if !learned.final_evaluation {
+        if learned.final_evaluation {
+            self.insist(|| runtime.block_on(hand_out(&self.config, &published)));
+        } else {
             self.insist(|| {
                 published = publish(&self.config, &self.storage, strategy, policy_epochs(&all), &all)?;
                 Ok(())
@@ -174,6 +178,7 @@ impl Learner {
             tracing::warn!(error = sentence(&error), "the journal stays");
         }
         progress.learned = all;
+        progress.publication = learned.final_evaluation.then(|| publication(&self.config, &published)).flatten();
         progress.phase = LearnerPhase::Idle;
         drop(progress);
         tracing::info!(

@@ -4,6 +4,8 @@
 //! (`learning.rs`), which alone touches the networks. Between the two stands the gathering, behind a mutex that is never
 //! held while anything is learned.
 
+mod frozen;
+mod gathering;
 mod learning;
 pub mod metrics;
 mod publish;
@@ -17,17 +19,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use dataset::{Dataset, Record, Spool};
+use dataset::Dataset;
 use learn::Trained;
 use tokio::sync::watch;
 use wire::forecast::ForecastScores;
-use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
+use wire::learner::{LearnerPhase, LearnerState, Publication};
 use wire::settings::LearnerConfig;
 use wire::world_model::Held;
 
 use crate::{LearnerError, identity};
+use gathering::{Gathering, Waiting};
 pub use publish::Published;
-use publish::publish;
+use publish::{publication, publish};
 pub use storage::{LearnedEpoch, Storage};
 pub use strategy::{Learned, Lesson, Strategy};
 use summary::env_steps;
@@ -38,6 +41,8 @@ pub struct Learner {
     storage: Storage,
     dataset: Dataset,
     progress: Mutex<Progress>,
+    /// Steps that came and are not stored yet.
+    waiting: Mutex<Vec<Waiting>>,
     /// Signals that the gathering may be complete, or a world model has come.
     changed: Condvar,
     published: watch::Sender<Published>,
@@ -55,12 +60,7 @@ struct Progress {
     /// What learning is about at the moment.
     doing: Option<String>,
     fault: Option<String>,
-}
-
-/// The epoch being gathered.
-struct Gathering {
-    epoch: u32,
-    spool: Spool,
+    publication: Option<Publication>,
 }
 
 impl Learner {
@@ -73,82 +73,39 @@ impl Learner {
         storage: Storage,
         mut strategy: Strategy,
     ) -> Result<(Arc<Self>, Strategy), LearnerError> {
-        let dataset = Dataset::open(&storage.root().to_string_lossy(), identity(&config))?;
+        let dataset = Dataset::open(&storage.place(), identity(&config))?;
         let learned = storage.load_learned()?;
         let epoch = policy_epochs(&learned);
         if strategy.learns() {
             match storage.load_checkpoint(epoch)? {
                 Some(bytes) => strategy.restore(&bytes)?,
                 None if epoch == 0 => storage.save_checkpoint(0, &strategy.save())?,
-                None => return Err(missing(&storage, epoch)),
+                None => return Err(LearnerError::Missing { place: storage.checkpoint(epoch) }),
             }
         }
         let published = publish(&config, &storage, &strategy, epoch, &learned)?;
-        let world_model = storage.newest_world_model();
-        let (phase, gathering, doing, fault) = (LearnerPhase::Idle, None, None, None);
-        let progress = Progress { phase, gathering, learned, world_model, doing, fault };
+        let world_model = storage.newest_world_model()?;
+        let is_over = learned.last().is_some_and(|epoch| epoch.final_evaluation);
+        let progress = Progress {
+            phase: LearnerPhase::Idle,
+            gathering: None,
+            publication: if is_over { publication(&config, &published) } else { None },
+            learned,
+            world_model,
+            doing: None,
+            fault: None,
+        };
         let learner = Self {
             config,
             storage,
             dataset,
             progress: Mutex::new(progress),
+            waiting: Mutex::default(),
             changed: Condvar::new(),
             published: watch::Sender::new(published),
             committed: watch::Sender::new(epoch),
         };
         Ok((Arc::new(learner), strategy))
-    }
-
-    /// Takes an epoch's order; repeating it changes nothing.
-    ///
-    /// # Errors
-    /// If the epoch is not the next one, or its size differs from what was ordered before.
-    pub fn order(&self, order: &EpochOrder) -> Result<LearnerState, LearnerError> {
-        let mut progress = self.progress();
-        let next = progress.learned.len() as u32 + 1;
-        if order.epoch > next {
-            let sentence = format!("epoch {} was ordered, but epoch {next} is the next one to be learned", order.epoch);
-            return Err(LearnerError::Refused(sentence));
-        }
-        if order.epoch == next {
-            if progress.gathering.is_none() {
-                progress.gathering = Some(self.open_epoch(order)?);
-                progress.phase = LearnerPhase::Gathering;
-            }
-            let record = dataset::Order { trajectories: order.trajectories, lost: order.lost.clone() };
-            progress.keep(Record::Order(record))?;
-            self.changed.notify_all();
-        }
-        Ok(self.state_of(&progress))
-    }
-
-    fn open_epoch(&self, order: &EpochOrder) -> Result<Gathering, LearnerError> {
-        let (problem, root) = (self.config.problem.clone(), self.storage.root());
-        let spool = Spool::open(root, problem, self.config.repetition, order.epoch)?;
-        Ok(Gathering { epoch: order.epoch, spool })
-    }
-
-    /// Stores steps durably; repeating them changes nothing.
-    ///
-    /// # Errors
-    /// If the epoch has no order yet, the steps contradict what is stored, or the storage fails.
-    pub fn store(&self, steps: Steps) -> Result<Stored, LearnerError> {
-        let mut progress = self.progress();
-        if steps.key.repetition != self.config.repetition {
-            let sentence = format!("this is repetition {}, not {}", self.config.repetition, steps.key.repetition);
-            return Err(LearnerError::Refused(sentence));
-        }
-        if steps.key.epoch as usize <= progress.learned.len() {
-            // The epoch is closed: nothing more is wanted of this attempt, which may well be a superseded one.
-            return Ok(Stored { next_step: steps.steps.last().map_or(0, |step| step.step + 1), ended: true });
-        }
-        let key = steps.key;
-        if progress.gathering.as_ref().is_none_or(|gathering| gathering.epoch != key.epoch) {
-            return Err(LearnerError::Refused(format!("epoch {} has not been ordered yet", key.epoch)));
-        }
-        let gathered = progress.keep(Record::Steps(steps))?.progress(&key);
-        self.changed.notify_all();
-        Ok(Stored { next_step: gathered.next_step, ended: gathered.ended })
     }
 
     /// Where learning stands.
@@ -230,6 +187,7 @@ impl Learner {
             env_steps_trained: learned + gathered.map_or(0, |gathered| env_steps(&gathered.trajectories())),
             doing: progress.doing.clone(),
             fault: progress.fault.clone(),
+            publication: progress.publication.clone(),
         }
     }
 
@@ -239,38 +197,7 @@ impl Learner {
     }
 }
 
-impl Progress {
-    /// Stores one record of the epoch being gathered, to the disk first.
-    fn keep(&mut self, record: Record) -> Result<&dataset::Gathered, LearnerError> {
-        let Some(gathering) = &mut self.gathering else {
-            return Err(LearnerError::Refused("no epoch is being gathered".to_owned()));
-        };
-        gathering.spool.store(&[record])?.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(gathering.spool.gathered())
-    }
-}
-
-impl Gathering {
-    fn state(&self) -> EpochState {
-        let gathered = self.spool.gathered();
-        let counts = gathered.counts();
-        EpochState {
-            epoch: self.epoch,
-            trajectories: gathered.ordered().unwrap_or_default(),
-            completed: counts.completed,
-            diverged: counts.diverged,
-            lost: counts.lost,
-            ended: gathered.ended(),
-        }
-    }
-}
-
 /// Epochs that the policy as it stands has learned from.
 fn policy_epochs(learned: &[LearnedEpoch]) -> u32 {
     learned.iter().filter(|epoch| !epoch.final_evaluation).count() as u32
-}
-
-fn missing(storage: &Storage, epoch: u32) -> LearnerError {
-    let path = storage.checkpoint(epoch);
-    LearnerError::Storage { path, source: std::io::ErrorKind::NotFound.into() }
 }

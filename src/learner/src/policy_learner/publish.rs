@@ -1,11 +1,14 @@
-//! Publishing: from the state of learning to an artifact that is kept and can be pushed to agents.
+//! Publishing: from the state of learning to an artifact that is kept and can be pushed to agents, and to a copy of the last
+//! one that others find.
 
 use bytes::Bytes;
 use wire::artifact::{self, FORMAT, Header, Training};
+use wire::learner::Publication;
 use wire::settings::{Algorithm, LearnerConfig};
 
 use super::{LearnedEpoch, Storage, Strategy};
 use crate::LearnerError;
+use crate::keep::locate;
 
 /// A policy as agents receive it.
 #[derive(Clone, Debug)]
@@ -43,6 +46,18 @@ pub(crate) fn publish(
     let bytes = artifact::write(&header, &tensors)?;
     storage.save_policy(version, &bytes)?;
     Ok(Published { version, bytes: bytes.into() })
+}
+
+/// Leaves a copy where it is to be found, if anywhere. Repeating it changes nothing.
+pub(crate) async fn hand_out(config: &LearnerConfig, published: &Published) -> Result<(), LearnerError> {
+    let Some((folder, name)) = config.publish.as_ref().and_then(|place| place.rsplit_once('/')) else { return Ok(()) };
+    Ok(locate(folder)?.put(name, published.bytes.clone()).await?)
+}
+
+/// What is told of that copy.
+pub(crate) fn publication(config: &LearnerConfig, published: &Published) -> Option<Publication> {
+    let place = config.publish.clone()?;
+    Some(Publication { place, sha256: artifact::sha256(&published.bytes), version: published.version })
 }
 
 fn training(config: &LearnerConfig, learned: &[LearnedEpoch]) -> Training {

@@ -1,14 +1,19 @@
 //! Where a policy learner keeps what it knows.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use dataset::Journal;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use wire::forecast::ForecastScores;
 use wire::learner::EpochSummary;
 
 use crate::LearnerError;
-use crate::folder::Folder;
+use crate::keep::Keep;
+
+/// Folder of the world models.
+const WORLD_MODELS: &str = "world-models";
 
 /// One epoch that is learned. Its file is the commit point: what came before it may be done again, what follows may
 /// rely on it.
@@ -30,22 +35,27 @@ pub struct LearnedEpoch {
     pub forecasts: Option<ForecastScores>,
 }
 
-/// The folder of one policy learner.
+/// All that one policy learner keeps. Calls block, and must not be made by tasks of the runtime.
 #[derive(Debug)]
-pub struct Storage(Folder);
+pub struct Storage(Keep);
 
 impl Storage {
-    /// Opens the folder, making it if needed.
+    /// Opens `place`: a URL of an object store if it has a scheme, else a folder, which is made if needed.
     ///
     /// # Errors
-    /// If it can't be made or written, or another learner has it open.
-    pub fn open(root: &Path) -> Result<Self, LearnerError> {
-        Ok(Self(Folder::open(root, &["checkpoints", "policies", "world-models", "learned"])?))
+    /// If a folder can't be made or written, or another learner has it open; if a URL can't be understood.
+    pub fn open(place: &str, runtime: &Handle) -> Result<Self, LearnerError> {
+        Ok(Self(Keep::open(place, &["checkpoints", "policies", WORLD_MODELS, "learned"], runtime)?))
     }
 
-    /// The folder itself: dataset and journal live beside the learner's own files.
-    pub fn root(&self) -> &Path {
-        self.0.root()
+    /// The place itself: the dataset lies beside the learner's own files.
+    pub fn place(&self) -> String {
+        self.0.place()
+    }
+
+    /// The journal of an epoch, which lies there too.
+    pub fn journal(&self, epoch: u32) -> Result<Journal, LearnerError> {
+        self.0.journal(epoch)
     }
 
     /// Keeps the learner's state after `epoch` and forgets those that a restart can no longer need.
@@ -60,9 +70,9 @@ impl Storage {
         self.0.read(&checkpoint(epoch))
     }
 
-    /// Path under which the learner's state after `epoch` is kept.
-    pub fn checkpoint(&self, epoch: u32) -> PathBuf {
-        self.0.path(&checkpoint(epoch))
+    /// Path or URL under which the learner's state after `epoch` is kept.
+    pub fn checkpoint(&self, epoch: u32) -> String {
+        self.0.place_of(&checkpoint(epoch))
     }
 
     /// Keeps a published policy.
@@ -86,8 +96,10 @@ impl Storage {
     }
 
     /// Epoch of the newest world model; 0 where there is none.
-    pub fn newest_world_model(&self) -> u32 {
-        newest_world_model(self.root())
+    pub fn newest_world_model(&self) -> Result<u32, LearnerError> {
+        let names: BTreeSet<String> = self.0.names(WORLD_MODELS)?.into_iter().collect();
+        let is_there = |epoch: &u32| names.contains(&world_model_file(*epoch));
+        Ok((1..).take_while(is_there).last().unwrap_or_default())
     }
 
     /// Commits an epoch as learned.
@@ -101,7 +113,7 @@ impl Storage {
         let mut epochs = Vec::new();
         while let Some(bytes) = self.0.read(&learned(epochs.len() as u32 + 1))? {
             let epoch = serde_json::from_slice(&bytes).map_err(|source| LearnerError::Corrupt {
-                path: self.0.path(&learned(epochs.len() as u32 + 1)),
+                place: self.0.place_of(&learned(epochs.len() as u32 + 1)),
                 expected: "a learned epoch",
                 source: Box::new(source),
             })?;
@@ -126,7 +138,11 @@ pub(crate) fn newest_world_model(root: &Path) -> u32 {
 
 /// Where the world model trained up to `epoch` lies in that folder.
 pub(crate) fn world_model(epoch: u32) -> String {
-    format!("world-models/epoch-{epoch:06}.safetensors")
+    format!("{WORLD_MODELS}/{}", world_model_file(epoch))
+}
+
+fn world_model_file(epoch: u32) -> String {
+    format!("epoch-{epoch:06}.safetensors")
 }
 
 fn learned(epoch: u32) -> String {

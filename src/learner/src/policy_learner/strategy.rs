@@ -1,16 +1,17 @@
 //! How policies come about: one face for all algorithms of an experiment.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use learn::{Ppo, Simple, Simulated, Trained};
 use tch::Device;
+use tokio::runtime::Handle;
 use tuning::{Problem, Recipe, Trajectory};
-use wire::artifact::{self, Policy, Tensor};
+use wire::artifact::{Policy, Tensor};
 use wire::forecast::ForecastScores;
 use wire::settings::{Algorithm, LearnerConfig};
 
+use super::frozen::frozen;
 use super::search::Search;
 use crate::{LearnerError, seed};
 
@@ -62,7 +63,7 @@ impl Strategy {
     ///
     /// # Errors
     /// If a frozen policy can't be read or was learned for something else.
-    pub fn new(config: &LearnerConfig, device: Device) -> Result<Self, LearnerError> {
+    pub fn new(config: &LearnerConfig, device: Device, runtime: &Handle) -> Result<Self, LearnerError> {
         let seed = seed(config);
         Ok(match &config.algorithm {
             Algorithm::Ppo(settings) => Self::Ppo(Box::new(Ppo::new(config.problem.clone(), settings, seed, device)?)),
@@ -72,7 +73,7 @@ impl Strategy {
             Algorithm::Search(settings) => Self::Search(Search::new(settings.clone(), &config.problem, seed)),
             Algorithm::Fixed(recipe) => Self::Still(recipes(std::slice::from_ref(recipe)), Vec::new()),
             Algorithm::Random => Self::Still(Policy::Random, Vec::new()),
-            Algorithm::Frozen(path) => frozen(config, artifact_of(path, config.repetition))?,
+            Algorithm::Frozen(policy) => runtime.block_on(frozen(policy, config))?,
         })
     }
 
@@ -83,7 +84,7 @@ impl Strategy {
             Self::Simple(simple) => simple.restore(bytes)?,
             Self::Search(search) => {
                 *search = serde_json::from_slice(bytes).map_err(|source| LearnerError::Corrupt {
-                    path: PathBuf::from("checkpoint"),
+                    place: "checkpoint".to_owned(),
                     expected: "the state of a search",
                     source: Box::new(source),
                 })?;
@@ -190,17 +191,4 @@ fn figures(trained: &Trained, simulated: Option<&Simulated>, seconds: f64) -> BT
         all.extend(others.map(|(name, value)| (format!("simulated_{name}"), value)));
     }
     all
-}
-
-/// `path` with the repetition's number in place of its name.
-fn artifact_of(path: &str, repetition: u32) -> PathBuf {
-    path.replace("{repetition}", &repetition.to_string()).into()
-}
-
-fn frozen(config: &LearnerConfig, path: PathBuf) -> Result<Strategy, LearnerError> {
-    let bytes = std::fs::read(&path).map_err(|source| LearnerError::Storage { path: path.clone(), source })?;
-    let (header, tensors) = artifact::read(&bytes)?;
-    artifact::fits(&header, &config.problem)
-        .map_err(|misfit| LearnerError::Misfit { path, misfit: misfit.to_string() })?;
-    Ok(Strategy::Still(header.policy, tensors))
 }

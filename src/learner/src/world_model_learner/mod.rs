@@ -10,7 +10,6 @@ pub mod service;
 mod storage;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,16 +50,17 @@ pub(crate) struct Standing {
 }
 
 impl WorldModelLearner {
-    /// Opens a learner where it stood when it was last stopped, however that happened. `policy_learner` is where that one
-    /// listens, `HOST:PORT`.
+    /// Opens a learner where it stood when it was last stopped, however that happened. `place`, a folder or URL, is for what it
+    /// keeps; `policy_learner` is where that one listens, `HOST:PORT`.
     ///
     /// # Errors
     /// If its storage is in use or unreadable, or the experiment has no world model.
     pub fn open(
         config: LearnerConfig,
-        folder: &Path,
+        place: &str,
         identity: &Identity,
         policy_learner: &str,
+        runtime: &Handle,
     ) -> Result<Arc<Self>, LearnerError> {
         let Algorithm::Simple(settings) = config.algorithm.clone() else {
             return Err(LearnerError::NoWorldModel(config.algorithm.name()));
@@ -68,7 +68,7 @@ impl WorldModelLearner {
         let standing = Arc::new(Mutex::new(Standing::default()));
         lock(&standing).state.repetition = config.repetition;
         let link = Link::new(identity, policy_learner, crate::identity(&config), Arc::clone(&standing))?;
-        Ok(Arc::new(Self { config, settings, storage: Storage::open(folder)?, link, standing }))
+        Ok(Arc::new(Self { config, settings, storage: Storage::open(place, runtime)?, link, standing }))
     }
 
     /// Trains after every epoch, once it is committed; returns when there is no more epoch to learn from. Blocks its thread.

@@ -1,21 +1,21 @@
 //! Where a world-model learner keeps what it goes on from.
 
-use std::path::Path;
+use tokio::runtime::Handle;
 
 use crate::LearnerError;
-use crate::folder::Folder;
+use crate::keep::Keep;
 
 const NEWEST: &str = "newest.safetensors";
 const TRAINING: &str = "training.safetensors";
 
-/// The folder of one world-model learner.
+/// All that one world-model learner keeps.
 #[derive(Debug)]
-pub(super) struct Storage(Folder);
+pub(super) struct Storage(Keep);
 
 impl Storage {
-    /// Opens the folder, making it if needed.
-    pub fn open(root: &Path) -> Result<Self, LearnerError> {
-        Ok(Self(Folder::open(root, &[])?))
+    /// Opens `place`, a folder or URL.
+    pub fn open(place: &str, runtime: &Handle) -> Result<Self, LearnerError> {
+        Ok(Self(Keep::open(place, &[], runtime)?))
     }
 
     /// Keeps a version in place of the one before, and forgets the training that it came of.

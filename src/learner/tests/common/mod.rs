@@ -2,14 +2,14 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use learner::policy_learner::service;
 use learner::{Learner, Storage, Strategy, WorldModelLearner};
 use serde_json::json;
 use tch::Device;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tuning::{Decision, Outcome, Problem, Random, Step, Steps, TrajectoryKey};
 use wire::http::{Listener, Peer};
 use wire::learner::EpochOrder;
@@ -40,6 +40,7 @@ pub fn config(algorithm: Algorithm) -> LearnerConfig {
         seed: 1,
         epochs: 2,
         algorithm,
+        publish: None,
     }
 }
 
@@ -92,8 +93,10 @@ pub fn train_beside(
     let listener = Listener::new(tcp, &identity).unwrap();
     let app = service::router(Arc::clone(learner)).into_make_service_with_connect_info::<Peer>();
     runtime.spawn(async move { axum::serve(listener, app).await });
-    let trainer = WorldModelLearner::open(config.clone(), folder, &identity, &address).unwrap();
-    let (training, handle) = (Arc::clone(&trainer), runtime.handle().clone());
+    let handle = runtime.handle().clone();
+    let place = folder.to_str().unwrap();
+    let trainer = WorldModelLearner::open(config.clone(), place, &identity, &address, &handle).unwrap();
+    let training = Arc::clone(&trainer);
     std::thread::spawn(move || {
         if let Err(error) = training.train_all(Device::Cpu, &handle) {
             training.fail(&error);
@@ -103,8 +106,19 @@ pub fn train_beside(
 }
 
 pub fn open(config: &LearnerConfig, folder: &Path) -> (Arc<Learner>, Strategy) {
-    let strategy = Strategy::new(config, Device::Cpu).unwrap();
-    Learner::open(config.clone(), Storage::open(folder).unwrap(), strategy).unwrap()
+    open_at(config, folder.to_str().unwrap())
+}
+
+/// At a folder or a URL.
+pub fn open_at(config: &LearnerConfig, place: &str) -> (Arc<Learner>, Strategy) {
+    let strategy = Strategy::new(config, Device::Cpu, handle()).unwrap();
+    Learner::open(config.clone(), Storage::open(place, handle()).unwrap(), strategy).unwrap()
+}
+
+/// What learners reach stores with, for as long as the tests run.
+pub fn handle() -> &'static Handle {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.handle()
 }
 
 pub fn order(epoch: u32, lost: &[u32]) -> EpochOrder {

@@ -1,4 +1,4 @@
-//! A learner: one replica with a volume of its own, which is what it knows.
+//! A learner: one replica with a volume or a place on an object store of its own, which is what it knows.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use api::{LearnerSpec, RetainSpec, StorageSpec, labels};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
-    PodTemplateSpec, Volume, VolumeResourceRequirements,
+    PodTemplateSpec, SecretVolumeSource, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -14,11 +14,14 @@ use wire::settings::LearnerConfig;
 use wire::tls::Role;
 
 use super::{LEARNER_PORT, Setting, metadata, pod};
-use crate::WorkloadName;
+use crate::{WorkloadName, publication};
 
 /// Name of the volume with what a learner keeps, and where it is seen.
 const STORAGE: &str = "storage";
 const STORAGE_FOLDER: &str = "/var/lib/trainpilot";
+/// The same of what says how object stores are reached.
+const CREDENTIALS: &str = "credentials";
+const CREDENTIALS_FOLDER: &str = "/etc/trainpilot/credentials";
 /// Size of the volume, unless the user says otherwise.
 const SIZE: &str = "10Gi";
 
@@ -46,7 +49,7 @@ pub(super) fn stateful_set(
                 when_deleted: Some(when_deleted(setting.experiment.spec.retain).to_owned()),
                 when_scaled: Some("Retain".to_owned()),
             }),
-            volume_claim_templates: Some(vec![claim(spec.storage.as_ref())]),
+            volume_claim_templates: url(&spec).is_none().then(|| vec![claim(spec.storage.as_ref())]),
             template: PodTemplateSpec {
                 // A learner that is told to stop early is started anew with what it is told.
                 metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(epochs), ..ObjectMeta::default() }),
@@ -69,9 +72,13 @@ fn when_deleted(retain: RetainSpec) -> &'static str {
 fn pod_spec(setting: &Setting<'_>, name: WorkloadName, spec: LearnerSpec, policy_learner: Option<&str>) -> PodSpec {
     let scratch =
         Volume { name: "scratch".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
+    let mut volumes = pod::volumes(setting, name, Role::Learner);
+    volumes.push(scratch);
+    volumes.extend(spec.credentials_secret.as_deref().map(credentials));
     PodSpec {
-        containers: vec![container(setting, &spec, policy_learner)],
-        volumes: Some([pod::volumes(setting, name, Role::Learner), vec![scratch]].concat()),
+        containers: vec![container(setting, name, &spec, policy_learner)],
+        volumes: Some(volumes),
+        service_account_name: spec.service_account_name.clone(),
         node_selector: (!spec.node_selector.is_empty()).then_some(spec.node_selector),
         tolerations: (!spec.tolerations.is_empty()).then_some(spec.tolerations),
         security_context: Some(pod::pod_security()),
@@ -83,7 +90,17 @@ fn pod_spec(setting: &Setting<'_>, name: WorkloadName, spec: LearnerSpec, policy
     }
 }
 
-fn container(setting: &Setting<'_>, spec: &LearnerSpec, policy_learner: Option<&str>) -> Container {
+/// The user's Secret with the variables by which object stores are reached.
+fn credentials(secret: &str) -> Volume {
+    let source = SecretVolumeSource {
+        secret_name: Some(secret.to_owned()),
+        default_mode: Some(0o440),
+        ..SecretVolumeSource::default()
+    };
+    Volume { name: CREDENTIALS.to_owned(), secret: Some(source), ..Volume::default() }
+}
+
+fn container(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec, policy_learner: Option<&str>) -> Container {
     let role = if policy_learner.is_some() { "world-model" } else { "policy" };
     let port = ContainerPort {
         name: Some("learner".to_owned()),
@@ -95,27 +112,62 @@ fn container(setting: &Setting<'_>, spec: &LearnerSpec, policy_learner: Option<&
         image: Some(setting.images.learner.clone()),
         image_pull_policy: setting.images.pull_policy.clone(),
         args: Some(vec![role.to_owned()]),
-        env: Some(environment(policy_learner)),
+        env: Some(environment(setting, name, spec, policy_learner)),
         ports: Some(vec![port]),
         resources: spec.resources.clone(),
-        volume_mounts: Some(
-            [pod::mounts(), vec![pod::mount(STORAGE, STORAGE_FOLDER), pod::mount("scratch", "/tmp")]].concat(),
-        ),
+        volume_mounts: Some(mounts(spec)),
         security_context: Some(pod::security()),
         ..Container::default()
     }
 }
 
-fn environment(policy_learner: Option<&str>) -> Vec<EnvVar> {
+fn mounts(spec: &LearnerSpec) -> Vec<VolumeMount> {
+    let mut mounts = pod::mounts();
+    if url(spec).is_none() {
+        mounts.push(pod::mount(STORAGE, STORAGE_FOLDER));
+    }
+    mounts.push(pod::mount("scratch", "/tmp"));
+    let credentials = VolumeMount { read_only: Some(true), ..pod::mount(CREDENTIALS, CREDENTIALS_FOLDER) };
+    mounts.extend(spec.credentials_secret.is_some().then_some(credentials));
+    mounts
+}
+
+fn environment(
+    setting: &Setting<'_>,
+    name: WorkloadName,
+    spec: &LearnerSpec,
+    policy_learner: Option<&str>,
+) -> Vec<EnvVar> {
     let mut environment = pod::environment(LEARNER_PORT);
-    environment.push(pod::variable("TRAINPILOT_STORAGE", &format!("{STORAGE_FOLDER}/learner")));
+    environment.push(pod::variable("TRAINPILOT_STORAGE", &storage(setting, name, spec)));
     environment.extend(policy_learner.map(|address| pod::variable("TRAINPILOT_POLICY_LEARNER", address)));
+    let credentials = spec.credentials_secret.as_ref().map(|_| CREDENTIALS_FOLDER);
+    environment.extend(credentials.map(|folder| pod::variable("TRAINPILOT_CREDENTIALS", folder)));
     environment.extend(wire::learner::ENVIRONMENT.map(|(name, value)| pod::variable(name, value)));
     environment
 }
 
+/// Where a learner keeps what it knows. On a store that of a world-model learner lies within its repetition's, where nobody who
+/// looks for trajectories looks.
+fn storage(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec) -> String {
+    let Some(url) = url(spec) else { return format!("{STORAGE_FOLDER}/learner") };
+    let place = format!("{}/{}", url.trim_end_matches('/'), publication::own(setting.experiment));
+    match name {
+        WorkloadName::WorldModelLearner { repetition } => {
+            format!("{place}/repetition-{repetition}/world-model-learner")
+        }
+        WorkloadName::PolicyLearner { repetition } | WorkloadName::Batch { repetition, .. } => {
+            format!("{place}/repetition-{repetition}")
+        }
+    }
+}
+
+fn url(spec: &LearnerSpec) -> Option<&str> {
+    spec.storage.as_ref()?.url.as_deref()
+}
+
 fn claim(storage: Option<&StorageSpec>) -> PersistentVolumeClaim {
-    let size = storage.map_or_else(|| Quantity(SIZE.to_owned()), |storage| storage.size.clone());
+    let size = storage.and_then(|storage| storage.size.clone()).unwrap_or_else(|| Quantity(SIZE.to_owned()));
     PersistentVolumeClaim {
         metadata: ObjectMeta { name: Some(STORAGE.to_owned()), ..ObjectMeta::default() },
         spec: Some(PersistentVolumeClaimSpec {

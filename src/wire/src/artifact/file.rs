@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::{ArtifactError, FORMAT, Header, MAX_BYTES, METADATA_KEY, check};
 
@@ -109,4 +110,9 @@ fn numbers((name, shape, numbers): &Tensor) -> Result<(), ArtifactError> {
 fn floats(bytes: &[u8]) -> Vec<f32> {
     let (numbers, _) = bytes.as_chunks();
     numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()
+}
+
+/// SHA-256 of an artifact, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

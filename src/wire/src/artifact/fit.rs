@@ -4,8 +4,6 @@ use std::fmt::Debug;
 
 use tuning::Problem;
 
-use super::Header;
-
 /// The first difference between what a policy was learned for and what it is to be used for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: the policy was learned with {learned}, the experiment has {wanted}")]
@@ -18,9 +16,10 @@ pub struct Misfit {
     pub wanted: String,
 }
 
-/// Whether the policy of `header` can decide for `problem`: all that [`Problem::action_space_hash`] covers must agree.
-pub fn fits(header: &Header, problem: &Problem) -> Result<(), Misfit> {
-    let pairs = aspects(&header.problem).into_iter().zip(aspects(problem));
+/// Whether a policy that was learned for one problem can decide for another: all that [`Problem::action_space_hash`] covers
+/// must agree.
+pub fn fits(learned: &Problem, wanted: &Problem) -> Result<(), Misfit> {
+    let pairs = aspects(learned).into_iter().zip(aspects(wanted));
     // Names come before what belongs to them: until the first difference, both lists speak of the same things.
     match pairs.into_iter().find(|((_, learned), (_, wanted))| learned != wanted) {
         Some(((field, learned), (_, wanted))) => Err(Misfit { field, learned, wanted }),

@@ -200,9 +200,9 @@ fn a_misfit_names_what_differs() {
     let differ = |change: &dyn Fn(&mut Problem)| {
         let mut problem = problem();
         change(&mut problem);
-        fits(&header, &problem).unwrap_err().to_string()
+        fits(&header.problem, &problem).unwrap_err().to_string()
     };
-    assert_eq!(fits(&header, &problem()), Ok(()));
+    assert_eq!(fits(&header.problem, &problem()), Ok(()));
     let had = |what: &str, learned: &str, wanted: &str| {
         format!("{what}: the policy was learned with {learned}, the experiment has {wanted}")
     };
@@ -233,7 +233,7 @@ fn what_the_hash_leaves_open_fits() {
     problem.env_steps = 400;
     problem.hyperparameters[0].initial = Some(0.3);
     problem.metrics.pop();
-    assert_eq!(fits(&network(), &problem), Ok(()));
+    assert_eq!(fits(&network().problem, &problem), Ok(()));
 }
 
 proptest! {
@@ -248,7 +248,7 @@ proptest! {
         problem.hyperparameters[1].complement = complement;
         problem.multipliers[step] = f64::from(multiplier);
         let agree = header.action_space == problem.action_space_hash();
-        prop_assert_eq!(fits(&header, &problem).is_ok(), agree);
+        prop_assert_eq!(fits(&header.problem, &problem).is_ok(), agree);
     }
 
     #[test]

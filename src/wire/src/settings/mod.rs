@@ -27,6 +27,9 @@ pub struct LearnerConfig {
     pub epochs: u32,
     /// How policies come about.
     pub algorithm: Algorithm,
+    /// Path or URL at which a copy of the last policy is left once the final evaluation is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<String>,
 }
 
 /// How policies come about.
@@ -43,8 +46,19 @@ pub enum Algorithm {
     Search(SearchSettings),
     /// Every action equally likely, never changed.
     Random,
-    /// An artifact, never changed: the path of its file, where `{repetition}` stands for the repetition's number.
-    Frozen(String),
+    /// An artifact, never changed.
+    Frozen(FrozenPolicy),
+}
+
+/// A policy that is applied as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrozenPolicy {
+    /// Path or URL of its artifact, in which `{repetition}` stands for the repetition's number.
+    pub place: String,
+    /// SHA-256 that the artifact must have, in hexadecimal, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 impl Algorithm {

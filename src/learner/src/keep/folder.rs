@@ -1,4 +1,4 @@
-//! A learner's folder on disk: held by one process at a time, every file in it written whole or not at all.
+//! A folder on a disk: held by one process at a time, every file in it written whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -38,7 +38,7 @@ impl Folder {
         &self.root
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
@@ -74,5 +74,15 @@ impl Folder {
             Err(source) if source.kind() != ErrorKind::NotFound => Err(LearnerError::Storage { path, source }),
             _ => Ok(()),
         }
+    }
+
+    /// Names of the files in a folder within.
+    pub fn names(&self, within: &str) -> Result<Vec<String>, LearnerError> {
+        let path = self.path(within);
+        let read = || {
+            let entries = fs::read_dir(&path)?.collect::<std::io::Result<Vec<_>>>()?;
+            Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        };
+        read().map_err(|source| LearnerError::Storage { path: path.clone(), source })
     }
 }

@@ -1,64 +1,26 @@
-//! The journal: an append-only file that keeps the epoch being gathered until it is committed.
+//! The journal on a disk: an append-only file, each append one frame.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::JournalError;
 use crate::Record;
 use crate::frame::{Frames, HEAD, frame, frames};
 
 /// What a journal begins with; the number is the version of its format.
 const MARK: &[u8] = b"trainpilot journal 1\n";
 
-/// The journal of one epoch: each append is durable, whole, or not there at all. Calls block on the disk.
+/// The journal of one epoch as a file. Calls block on the disk.
 #[derive(Debug)]
-pub struct Journal {
+pub struct FileJournal {
     path: PathBuf,
     file: File,
     /// Bytes that are good; what stands behind them was not appended whole.
     length: u64,
 }
 
-/// Why a journal could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The file system refused.
-    #[error("can't {what} {path}", path = path.display())]
-    Io {
-        /// Verb: what was tried.
-        what: &'static str,
-        /// The file or its folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is no journal, or one of another version.
-    #[error("{path} is no journal of this version", path = path.display())]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is damaged before its end, which no crash explains.
-    #[error("{path} is damaged at byte {offset}: {what}", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        offset: u64,
-        /// What was found.
-        what: String,
-    },
-    /// More was to be appended at once than a journal takes.
-    #[error("can't append {bytes} bytes to {path} at once", path = path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// Bytes of the records.
-        bytes: usize,
-    },
-}
-
-impl Journal {
+impl FileJournal {
     /// Opens `dir/journal/epoch-NNNNNN.log`, or makes it. An append that a crash cut short is dropped.
     pub fn open(dir: &Path, epoch: u32) -> Result<Self, JournalError> {
         let folder = dir.join("journal");
@@ -83,9 +45,6 @@ impl Journal {
     /// Appends `records` and waits until they are on disk. After an error nothing of them is there, and a later append
     /// may succeed.
     pub fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        if records.is_empty() {
-            return Ok(());
-        }
         let content = serde_json::to_vec(records).expect("plain data always serialises");
         let too_long = || JournalError::TooLong { path: self.path.clone(), bytes: content.len() };
         let frame = frame(&content).ok_or_else(too_long)?;

@@ -21,6 +21,8 @@ use crate::{
 
 /// The images, by the last word of their names; the program of each is `trainpilot-WORD`.
 const IMAGES: [&str; 4] = ["operator", "agent", "learner", "tasks"];
+/// Whom programs trust on the internet, here as in images.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What is shipped to nobody.
 const FOR_TESTS: &str = "hostile";
 
@@ -130,6 +132,12 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
         let exec = bin.join("trainpilot-exec");
         copy(&program.with_file_name("trainpilot-exec"), &exec)?;
         run(Command::new("strip").arg(&exec))?;
+    }
+    if image == "learner" {
+        // It reaches object stores by HTTPS; `SSL_CERT_FILE` names another file to somebody who trusts others.
+        let certificates = context.join("root").join(CERTIFICATES.trim_start_matches('/'));
+        fs::create_dir_all(certificates.parent().unwrap_or(&lib))?;
+        copy(Path::new(CERTIFICATES), &certificates).context("missing: the package ca-certificates")?;
     }
     if image == "tasks" {
         let data = context.join("root/usr/share/trainpilot");

@@ -50,3 +50,14 @@ pub fn slow(milliseconds: u32) -> String {
     let pause = format!("{command}\n          env: [{{name: CURVES_STEP_MILLISECONDS, value: \"{milliseconds}\"}}]");
     CURVES.replace(command, &pause)
 }
+
+/// An experiment whose learners keep everything on the store of [`crate::stores`].
+pub fn on_store(yaml: &str) -> String {
+    let learner = "{storage: {url: 's3://bucket/runs'}, credentialsSecret: store}";
+    with(yaml, &format!("learners: {{policy: {learner}}}"))
+}
+
+/// An experiment with another field in its spec.
+pub fn with(yaml: &str, field: &str) -> String {
+    yaml.replace("  finalEvaluation:", &format!("  {field}\n  finalEvaluation:"))
+}

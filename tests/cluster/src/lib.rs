@@ -5,6 +5,7 @@
 pub mod dataset;
 pub mod experiments;
 pub mod operators;
+pub mod stores;
 pub mod volumes;
 
 use std::fmt::Debug;

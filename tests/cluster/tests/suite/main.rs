@@ -5,4 +5,5 @@ mod faults;
 mod operator;
 mod refusals;
 mod runs;
+mod stores;
 mod wishes;

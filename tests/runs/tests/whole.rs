@@ -27,6 +27,28 @@ fn a_run_ends_with_every_trajectory_stored_once_and_a_policy_for_every_epoch() {
 }
 
 #[test]
+fn what_a_run_publishes_another_applies() {
+    let first = Experiment::new(&CURVES.replace("  algorithm:", "  publish: {name: good, to: shelf}\n  algorithm:"));
+    assert!(first.run().status.success());
+    let policy = first.dir().join("tuning-policy.yaml");
+    let applied =
+        CURVES.replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", "policy: {from: {policyRef: {name: good}}}");
+    let second = Experiment::new(&applied);
+    let output = second.run();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("expected its file, with --policy FILE"), "{}", said(&output));
+    let arguments = ["run", "experiment.yaml", "--dir", "run", "--policy", policy.to_str().unwrap()];
+    let output = second.command(&arguments).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    // The same policy on the same seeds: the same final evaluation, but for the version's number.
+    let actions = |experiment: &Experiment, epoch| -> Vec<_> {
+        let steps = rows(experiment, epoch).into_iter().flat_map(|trajectory| trajectory.steps);
+        steps.map(|step| (step.metrics, step.decision.map(|decision| decision.actions))).collect()
+    };
+    assert_eq!(actions(&first, 3), actions(&second, 1));
+}
+
+#[test]
 fn the_number_of_jobs_does_not_matter() {
     let one = Experiment::new(CURVES);
     let output = one.command(&["run", "experiment.yaml", "--dir", "run", "--jobs", "1"]).output().unwrap();

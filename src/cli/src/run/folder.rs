@@ -59,9 +59,12 @@ impl RunFolder {
         self.put("status.json", &serde_json::to_vec_pretty(status)?)
     }
 
-    /// Keeps what others are to find of the run. Its dataset is the run itself.
+    /// Keeps what others are to find of the run, from wherever they look. Its dataset is the run itself.
     pub(super) fn save_policy(&self, policy: &TuningPolicy) -> anyhow::Result<()> {
         let mut policy = policy.clone();
+        for artifact in policy.spec.artifacts.iter_mut().filter(|artifact| !artifact.url.contains("://")) {
+            artifact.url = std::path::absolute(&artifact.url)?.display().to_string();
+        }
         policy.spec.dataset = Some(self.root.display().to_string());
         Ok(self.put("tuning-policy.yaml", serde_saphyr::to_string(&policy)?.as_bytes())?)
     }

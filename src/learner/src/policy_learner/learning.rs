@@ -174,6 +174,7 @@ impl Learner {
             tracing::warn!(error = sentence(&error), "the journal stays");
         }
         progress.learned = all;
+        progress.unstored = None;
         progress.phase = LearnerPhase::Idle;
         drop(progress);
         tracing::info!(

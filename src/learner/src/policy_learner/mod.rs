@@ -25,7 +25,7 @@ use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, S
 use wire::settings::LearnerConfig;
 use wire::world_model::Held;
 
-use crate::{LearnerError, identity};
+use crate::{LearnerError, identity, sentence};
 pub use publish::Published;
 use publish::publish;
 pub use storage::{LearnedEpoch, Storage};
@@ -55,6 +55,8 @@ struct Progress {
     /// What learning is about at the moment.
     doing: Option<String>,
     fault: Option<String>,
+    /// Why what was sent last could not be stored; none once something was.
+    unstored: Option<String>,
 }
 
 /// The epoch being gathered.
@@ -85,8 +87,8 @@ impl Learner {
         }
         let published = publish(&config, &storage, &strategy, epoch, &learned)?;
         let world_model = storage.newest_world_model();
-        let (phase, gathering, doing, fault) = (LearnerPhase::Idle, None, None, None);
-        let progress = Progress { phase, gathering, learned, world_model, doing, fault };
+        let (phase, gathering, doing, fault, unstored) = (LearnerPhase::Idle, None, None, None, None);
+        let progress = Progress { phase, gathering, learned, world_model, doing, fault, unstored };
         let learner = Self {
             config,
             storage,
@@ -112,7 +114,8 @@ impl Learner {
         }
         if order.epoch == next {
             if progress.gathering.is_none() {
-                progress.gathering = Some(self.open_epoch(order)?);
+                let opened = self.open_epoch(order).inspect_err(|error| progress.unstored = Some(sentence(error)));
+                progress.gathering = Some(opened?);
                 progress.phase = LearnerPhase::Gathering;
             }
             let record = dataset::Order { trajectories: order.trajectories, lost: order.lost.clone() };
@@ -229,7 +232,7 @@ impl Learner {
             epochs: progress.learned.iter().map(|epoch| epoch.summary.clone()).collect(),
             env_steps_trained: learned + gathered.map_or(0, |gathered| env_steps(&gathered.trajectories())),
             doing: progress.doing.clone(),
-            fault: progress.fault.clone(),
+            fault: progress.fault.clone().or_else(|| progress.unstored.clone()),
         }
     }
 
@@ -245,7 +248,14 @@ impl Progress {
         let Some(gathering) = &mut self.gathering else {
             return Err(LearnerError::Refused("no epoch is being gathered".to_owned()));
         };
-        gathering.spool.store(&[record])?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let stored = gathering.spool.store(&[record]).map_err(LearnerError::from);
+        match &stored {
+            Err(error) => self.unstored = Some(sentence(error)),
+            // What is no news is not written, and says nothing about the disk.
+            Ok(verdicts) if verdicts.iter().any(|verdict| matches!(verdict, Ok(true))) => self.unstored = None,
+            Ok(_) => {}
+        }
+        stored?.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(gathering.spool.gathered())
     }
 }

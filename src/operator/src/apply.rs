@@ -15,7 +15,7 @@ use wire::client::order_epoch;
 
 use crate::caches::version;
 use crate::context::Context;
-use crate::error::OperatorError;
+use crate::error::{OperatorError, sentence};
 use crate::gathering::Gathering;
 use crate::pods;
 use crate::writer::failed;
@@ -134,7 +134,7 @@ impl Work<'_> {
         let pod = self.context.caches.pods.get(&self.namespace, &format!("{name}-0")).ok().flatten();
         let Some(address) = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT)) else { return };
         if let Err(error) = order_epoch(&gathering.to_learners, &address, order).await {
-            tracing::warn!(repetition, error = &error as &dyn std::error::Error, "the learner did not take its order");
+            tracing::warn!(repetition, error = sentence(&error), "the learner did not take its order");
         }
     }
 

@@ -2,12 +2,13 @@
 //!
 //! Kubernetes' own controllers do the same since 1.36 (KEP-5647): a decision from an old view would be taken twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use api::labels;
 use futures::StreamExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
@@ -22,8 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Objects of one kind.
 pub struct Cache<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
+    names: Arc<Names>,
     written: Mutex<HashMap<ObjectRef<K>, (u64, Instant)>>,
 }
+
+/// Names of objects by the namespace and the name of their experiment, so that a look at one experiment costs the same
+/// whatever others have.
+type Names = Mutex<HashMap<(String, String), BTreeSet<String>>>;
 
 impl<K> Cache<K>
 where
@@ -40,19 +46,25 @@ where
         let (store, writer) = reflector::store();
         let config = watcher::Config::default().labels(selector);
         let stream = watcher(api, config).modify(slim).default_backoff().reflect(writer);
+        let names = Arc::new(Names::default());
+        let (known, seen) = (Arc::clone(&names), store.clone());
         let follow = stream.for_each(move |event| {
             match event {
-                Ok(
-                    watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object),
-                ) => {
+                Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                    note(&known, &object, true);
                     changed(&object);
                 }
-                Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
+                Ok(watcher::Event::Delete(object)) => {
+                    note(&known, &object, false);
+                    changed(&object);
+                }
+                Ok(watcher::Event::Init) => {}
+                Ok(watcher::Event::InitDone) => forget(&known, &seen),
                 Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch broke off and begins anew"),
             }
             futures::future::ready(())
         });
-        (Arc::new(Self { store, written: Mutex::default() }), follow)
+        (Arc::new(Self { store, names, written: Mutex::default() }), follow)
     }
 
     /// Waits until all that exists has been seen once.
@@ -79,9 +91,12 @@ where
         Ok(found)
     }
 
-    /// All objects for which `wanted` holds.
-    pub fn select(&self, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        self.store.state_filter(wanted)
+    /// All objects of an experiment.
+    pub fn of(&self, namespace: &str, experiment: &str) -> Vec<Arc<K>> {
+        let key = (namespace.to_owned(), experiment.to_owned());
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_experiment = names.get(&key).into_iter().flatten();
+        of_experiment.filter_map(|name| self.store.get(&ObjectRef::new(name).within(namespace))).collect()
     }
 
     /// Takes note of what the apiserver answered to a write.
@@ -106,7 +121,63 @@ where
     }
 }
 
+/// Forgets the names of what went while nobody watched.
+fn forget<K: Resource<DynamicType = ()> + Clone + 'static>(names: &Names, seen: &Store<K>) {
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    names.retain(|(namespace, _), of_experiment| {
+        of_experiment.retain(|name| seen.get(&ObjectRef::new(name).within(namespace)).is_some());
+        !of_experiment.is_empty()
+    });
+}
+
+/// Takes note of which experiment an object belongs to, or that it is gone.
+fn note(names: &Names, object: &impl ResourceExt, is_there: bool) {
+    let (Some(namespace), Some(experiment)) = (object.namespace(), object.labels().get(labels::EXPERIMENT)) else {
+        return;
+    };
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (namespace, experiment.clone());
+    if is_there {
+        names.entry(key).or_default().insert(object.name_any());
+    } else if let Some(of_experiment) = names.get_mut(&key) {
+        of_experiment.remove(&object.name_any());
+        if of_experiment.is_empty() {
+            names.remove(&key);
+        }
+    }
+}
+
 /// Versions of one kind grow with every write (KEP-5504).
 pub fn version(object: &impl ResourceExt) -> Option<u64> {
     object.resource_version()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+
+    fn pod(name: &str, experiment: &str) -> Pod {
+        let mut pod = Pod::default();
+        pod.metadata.name = Some(name.to_owned());
+        pod.metadata.namespace = Some("space".to_owned());
+        pod.metadata.labels = Some([(labels::EXPERIMENT.to_owned(), experiment.to_owned())].into());
+        pod
+    }
+
+    #[test]
+    fn only_what_is_there_is_known_of_an_experiment() {
+        let names = Names::default();
+        let (store, mut writer) = reflector::store();
+        [("a", "one"), ("b", "one"), ("c", "two"), ("d", "three")]
+            .iter()
+            .for_each(|(name, experiment)| note(&names, &pod(name, experiment), true));
+        note(&names, &pod("c", "two"), false);
+        writer.apply_watcher_event(&watcher::Event::Apply(pod("a", "one")));
+        forget(&names, &store);
+        let known: Vec<_> = names.into_inner().unwrap().into_iter().collect();
+        assert_eq!(known, [(("space".to_owned(), "one".to_owned()), BTreeSet::from(["a".to_owned()]))]);
+    }
 }

@@ -89,8 +89,8 @@ async fn look_now_and_then(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let live =
-            cache.select(|pod| pods::is_of(pod, &namespace, &experiment, labels::TRAJECTORY) && pods::is_running(pod));
+        let mut live = cache.of(&namespace, &experiment);
+        live.retain(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::is_running(pod));
         let target = |pod: &Arc<Pod>| Some(Target { key: pods::key(pod)?, address: pods::address(pod, AGENT_PORT)? });
         let targets: Vec<Target> = live.iter().filter_map(target).collect();
         let keys: HashSet<TrajectoryKey> = targets.iter().map(|target| target.key).collect();

@@ -131,12 +131,9 @@ impl Look<'_> {
 
     fn jobs(&self, repetition: u32) -> Result<Vec<Arc<Job>>, OperatorError> {
         let number = repetition.to_string();
-        let of_repetition = self.context.caches.jobs.select(|job| {
-            let label = |name: &str| job.labels().get(name).map(String::as_str);
-            job.metadata.namespace.as_deref() == Some(&self.namespace)
-                && label(labels::EXPERIMENT) == Some(&self.name)
-                && label(labels::REPETITION) == Some(&number)
-                && job.metadata.deletion_timestamp.is_none()
+        let mut of_repetition = self.context.caches.jobs.of(&self.namespace, &self.name);
+        of_repetition.retain(|job| {
+            job.labels().get(labels::REPETITION) == Some(&number) && job.metadata.deletion_timestamp.is_none()
         });
         // Each of them is known as it was last written.
         let fresh = of_repetition.into_iter().map(|job| self.context.caches.jobs.get(&self.namespace, &job.name_any()));
@@ -154,10 +151,9 @@ impl Look<'_> {
     }
 
     fn pods_of_batch(&self, repetition: u32, epoch: u32) -> Vec<Arc<Pod>> {
-        self.context.caches.pods.select(|pod| {
-            pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY)
-                && pods::batch_of(pod) == Some((repetition, epoch))
-        })
+        let mut own = self.context.caches.pods.of(&self.namespace, &self.name);
+        own.retain(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::batch_of(pod) == Some((repetition, epoch)));
+        own
     }
 
     fn batch(&self, job: &Job, learner: Option<&LearnerState>) -> BatchObserved {
@@ -189,16 +185,11 @@ impl Look<'_> {
 
     fn waits_for(&self, repetition: u32) -> Option<String> {
         let number = repetition.to_string();
-        let own = self.context.caches.pods.select(|pod| {
-            pod.metadata.namespace.as_deref() == Some(&self.namespace)
-                && pod.labels().get(labels::EXPERIMENT) == Some(&self.name)
-                && pod.labels().get(labels::REPETITION) == Some(&number)
-        });
+        let mut own = self.context.caches.pods.of(&self.namespace, &self.name);
+        own.retain(|pod| pod.labels().get(labels::REPETITION) == Some(&number));
         // Where some run, the others wait for them, which is what parallelism is for.
-        let some_run = own
-            .iter()
-            .any(|pod| pods::is_of(pod, &self.namespace, &self.name, labels::TRAJECTORY) && pods::is_running(pod));
-        let of_learner = |pod: &Pod| pod.labels().get(labels::ROLE).is_some_and(|role| role != labels::TRAJECTORY);
+        let some_run = own.iter().any(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::is_running(pod));
+        let of_learner = |pod: &Pod| !pods::has_role(pod, labels::TRAJECTORY);
         let old = own.iter().filter(|pod| pods::age(pod) > UNTROUBLED);
         old.into_iter().find_map(|pod| pods::waits_for(pod, !some_run || of_learner(pod)))
     }

@@ -34,12 +34,9 @@ pub fn slim(pod: &mut Pod) {
     }
 }
 
-/// Whether it belongs to the experiment.
-pub fn is_of(pod: &Pod, namespace: &str, experiment: &str, role: &str) -> bool {
-    let label = |name: &str| pod.labels().get(name).map(String::as_str);
-    pod.metadata.namespace.as_deref() == Some(namespace)
-        && label(labels::EXPERIMENT) == Some(experiment)
-        && label(labels::ROLE) == Some(role)
+/// Whether it is what the label says.
+pub fn has_role(pod: &Pod, role: &str) -> bool {
+    pod.labels().get(labels::ROLE).is_some_and(|label| label == role)
 }
 
 /// Repetition and epoch of a trajectory's pod.

@@ -12,7 +12,7 @@ use plan::{Observed, Plan};
 
 use crate::caches::version;
 use crate::context::Context;
-use crate::error::OperatorError;
+use crate::error::{OperatorError, sentence};
 use crate::identities::identity;
 use crate::writer::failed;
 use crate::{apply, observe, pods};
@@ -80,9 +80,8 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
 /// follows it, which nobody may make any more: without their Jobs they wait for nothing.
 async fn leaves_with_its_namespace(experiment: &TuningExperiment, context: &Context) -> Result<bool, OperatorError> {
     let (name, own) = (experiment.name_any(), experiment.namespace().unwrap_or_default());
-    let goes =
-        |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pods::is_of(pod, &own, &name, labels::TRAJECTORY);
-    if context.caches.pods.select(goes).is_empty() {
+    let goes = |pod: &Pod| pod.metadata.deletion_timestamp.is_some() && pods::has_role(pod, labels::TRAJECTORY);
+    if !context.caches.pods.of(&own, &name).iter().any(|pod| goes(pod)) {
         return Ok(false);
     }
     let namespaces: Api<Namespace> = Api::all(context.writer.client().clone());
@@ -90,10 +89,7 @@ async fn leaves_with_its_namespace(experiment: &TuningExperiment, context: &Cont
     if namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()) {
         return Ok(false);
     }
-    let is_own = |job: &Job| {
-        job.metadata.namespace.as_deref() == Some(&own) && job.labels().get(labels::EXPERIMENT) == Some(&name)
-    };
-    for job in context.caches.jobs.select(is_own) {
+    for job in context.caches.jobs.of(&own, &name) {
         context.writer.delete::<Job>(&job).await?;
     }
     Ok(true)
@@ -105,7 +101,7 @@ pub fn after_error(experiment: Arc<TuningExperiment>, error: &OperatorError, _: 
         return Action::requeue(SHORTLY);
     }
     let (namespace, name) = (experiment.namespace().unwrap_or_default(), experiment.name_any());
-    tracing::warn!(namespace, experiment = name, error = error as &dyn std::error::Error, "tried again later");
+    tracing::warn!(namespace, experiment = name, error = sentence(error), "tried again later");
     Action::requeue(LATER)
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, builder::PossibleValue};
 use crate::{
     CLUSTER_TESTS,
     check::report,
+    cluster,
     command::{cargo, run, step},
     e2e,
     programs::Trainpilot,
@@ -51,7 +52,16 @@ const BENCHES: &[Measured] = &[
         package: "trainpilot-learner",
         what: "memory of both learners, and the time to load them, at the talk's scale",
     },
-    Measured { name: "cluster", package: CLUSTER_TESTS, what: "what the operator costs on a real node (as root)" },
+    Measured {
+        name: "cluster",
+        package: CLUSTER_TESTS,
+        what: "what the operator costs on a real node, and beside it with 10,000 pretended pods (as root)",
+    },
+    Measured {
+        name: "throughput",
+        package: "trainpilot-gather",
+        what: "samples gathered per second, beside Prometheus if it is installed",
+    },
     Measured {
         name: "steering",
         package: "trainpilot-tests-runs",
@@ -87,7 +97,10 @@ impl Bench {
             let mut bench = cargo(root);
             bench.envs(KEEP_MEMORY).args(["bench", "--package", package, "--bench", name]);
             let outcome = match *package {
-                CLUSTER_TESTS => e2e::in_cluster(root, "release", false, |cluster| run(bench.envs(cluster))),
+                CLUSTER_TESTS => e2e::in_cluster(root, "release", false, |node, environment| {
+                    cluster::pretend(root, node)?;
+                    run(bench.envs(environment))
+                }),
                 _ => run(&mut bench),
             };
             (*name, outcome)

@@ -101,6 +101,11 @@ pub fn up(root: &Path, folder: &Path, gpus: u32) -> anyhow::Result<Node> {
     }
 }
 
+/// Has nodes pretended beside the real one, by thousands of pods if need be; each is annotated for it by whoever makes it.
+pub fn pretend(root: &Path, node: &Node) -> anyhow::Result<()> {
+    node.pretend(&assets::kwok()?, &root.join("tests/cluster/kubernetes/stages.yaml"))
+}
+
 /// Stops a node, if there is one.
 pub fn down(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() { Node::at(folder)?.stop() } else { Ok(()) }

@@ -33,7 +33,7 @@ impl EndToEnd {
     /// Images, cluster, operator, suite; what everything said if something failed.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         // The same profile as the tests', so that nothing is compiled twice.
-        in_cluster(root, "dev", self.keep, |cluster| {
+        in_cluster(root, "dev", self.keep, |_, cluster| {
             let test = |arguments: &[&str]| {
                 let mut command = cargo(root);
                 command.args(["test", "--package", CLUSTER_TESTS, "--test", "suite", "--"]).args(arguments);
@@ -56,7 +56,7 @@ pub fn in_cluster(
     root: &Path,
     profile: &str,
     keep: bool,
-    what: impl FnOnce(Environment) -> anyhow::Result<()>,
+    what: impl FnOnce(&cluster::Node, Environment) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let target = target_directory(root)?;
     let folder = target.join("cluster");
@@ -64,7 +64,7 @@ pub fn in_cluster(
     let node = cluster::up(root, &folder, GPUS)?;
     let kubeconfig = node.kubeconfig();
     let environment = [("KUBECONFIG", kubeconfig.clone()), ("TRAINPILOT_TEST_VOLUMES", folder.join("volumes"))];
-    let outcome = install(root, &node, &images).and_then(|()| what(environment));
+    let outcome = install(root, &node, &images).and_then(|()| what(&node, environment));
     if outcome.is_err() {
         tell(&kubeconfig);
     }

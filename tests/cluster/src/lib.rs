@@ -4,6 +4,7 @@
 
 pub mod dataset;
 pub mod experiments;
+pub mod nodes;
 pub mod operators;
 pub mod stores;
 pub mod volumes;
@@ -125,6 +126,18 @@ impl Space {
         self.experiment(name).await
     }
 
+    /// Deletes all experiments, and waits until no pod is left, while `meanwhile` is done again and again.
+    pub async fn clear(&self, meanwhile: impl AsyncFn()) {
+        for experiment in self.list::<TuningExperiment>().await {
+            let _ = self.api::<TuningExperiment>().delete(&experiment.name_any(), &DeleteParams::default()).await;
+        }
+        let none = async || {
+            meanwhile().await;
+            self.list::<Pod>().await.is_empty()
+        };
+        self.until("no pod is left", 90, none).await;
+    }
+
     /// Deletes the namespace, and waits until it is gone.
     pub async fn delete(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
@@ -158,6 +171,11 @@ impl Space {
     pub async fn kill(&self, pod: &Pod) {
         let at_once = DeleteParams::default().grace_period(0);
         let _ = self.api::<Pod>().delete(&pod.name_any(), &at_once).await;
+    }
+
+    /// The pod of a learner: `NAME-rR-learner` or `NAME-rR-world-model`.
+    pub async fn learner(&self, name: &str) -> Pod {
+        self.api().get(&format!("{name}-0")).await.unwrap()
     }
 
     /// What there is, for whoever has to find out why a test failed.

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 
 const NAMESPACE: &str = "trainpilot";
@@ -56,6 +56,16 @@ pub async fn own_writes() -> u64 {
         writes += lines.map(number).sum::<f64>();
     }
     writes as u64
+}
+
+/// What the only operator said since it was started.
+///
+/// # Panics
+/// If there is none.
+pub async fn log() -> String {
+    let pods: Api<Pod> = Api::namespaced(Client::try_default().await.unwrap(), NAMESPACE);
+    let operators = pods.list(&ListParams::default().labels(OPERATOR)).await.unwrap();
+    pods.logs(&operators.items[0].name_any(), &LogParams::default()).await.unwrap()
 }
 
 /// The value at the end of a line of Prometheus text.

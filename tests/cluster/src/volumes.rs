@@ -1,8 +1,10 @@
 //! Volumes of learners: folders of this machine, since nothing here provides any.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use api::TuningExperiment;
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -17,6 +19,43 @@ pub const VARIABLE: &str = "TRAINPILOT_TEST_VOLUMES";
 pub fn folder(namespace: &str, learner: &str) -> PathBuf {
     let all = std::env::var_os(VARIABLE).unwrap_or_else(|| panic!("{VARIABLE} is not set: `cargo xtask e2e` sets it"));
     PathBuf::from(all).join(format!("{namespace}-{learner}"))
+}
+
+/// A volume that takes little, and is filled and emptied on demand.
+pub struct Small(PathBuf);
+
+impl Small {
+    /// Stands in the place of the volume that a learner is about to get.
+    pub fn new(namespace: &str, learner: &str, mebibytes: u32) -> Self {
+        let path = folder(namespace, learner);
+        fs::create_dir_all(&path).unwrap();
+        let options = format!("size={mebibytes}m,mode=777");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status();
+        assert!(mount.unwrap().success(), "only root may mount");
+        Self(path)
+    }
+
+    /// Leaves no room.
+    pub fn fill(&self) {
+        let mut filler = fs::File::create(self.filler()).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    /// Gives back what was taken.
+    pub fn empty(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Pods that have it still may keep it as long as they are there.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
 }
 
 /// Makes the volumes of all learners of an experiment, empty.

@@ -35,7 +35,8 @@ impl Learner {
         }
         if order.epoch == next {
             if progress.gathering.is_none() {
-                progress.gathering = Some(self.open_epoch(order)?);
+                let opened = self.open_epoch(order).inspect_err(|error| progress.unstored = Some(sentence(error)));
+                progress.gathering = Some(opened?);
                 progress.phase = LearnerPhase::Gathering;
             }
             let record = dataset::Order { trajectories: order.trajectories, lost: order.lost.clone() };
@@ -129,7 +130,12 @@ impl Progress {
             return Err(LearnerError::Refused("no epoch is being gathered".to_owned()));
         };
         let stored = gathering.spool.store(records).map_err(LearnerError::from);
-        self.fault = stored.as_ref().err().map(|error| sentence(error));
+        match &stored {
+            Err(error) => self.unstored = Some(sentence(error)),
+            // What is no news is not written, and says nothing about the storage.
+            Ok(verdicts) if verdicts.iter().any(|verdict| matches!(verdict, Ok(true))) => self.unstored = None,
+            Ok(_) => {}
+        }
         stored
     }
 }

@@ -179,6 +179,7 @@ impl Learner {
         }
         progress.learned = all;
         progress.publication = learned.final_evaluation.then(|| publication(&self.config, &published)).flatten();
+        progress.unstored = None;
         progress.phase = LearnerPhase::Idle;
         drop(progress);
         tracing::info!(

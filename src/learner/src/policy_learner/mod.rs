@@ -61,6 +61,8 @@ struct Progress {
     doing: Option<String>,
     fault: Option<String>,
     publication: Option<Publication>,
+    /// Why what was sent last could not be stored; none once something was.
+    unstored: Option<String>,
 }
 
 impl Learner {
@@ -94,6 +96,7 @@ impl Learner {
             world_model,
             doing: None,
             fault: None,
+            unstored: None,
         };
         let learner = Self {
             config,
@@ -186,7 +189,7 @@ impl Learner {
             epochs: progress.learned.iter().map(|epoch| epoch.summary.clone()).collect(),
             env_steps_trained: learned + gathered.map_or(0, |gathered| env_steps(&gathered.trajectories())),
             doing: progress.doing.clone(),
-            fault: progress.fault.clone(),
+            fault: progress.fault.clone().or_else(|| progress.unstored.clone()),
             publication: progress.publication.clone(),
         }
     }

@@ -35,6 +35,9 @@ const PACKAGES: [(&str, &str); 11] = [
 /// The cluster's DNS.
 const COREDNS: &str = "github.com/coredns/coredns@v1.15.0";
 
+/// What plays the kubelets of pretended nodes.
+const KWOK: &str = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0";
+
 /// Where the plugins that give pods their addresses lie.
 pub const CNI: &str = "/usr/lib/cni";
 
@@ -48,8 +51,7 @@ impl Assets {
     /// Finds or builds what is missing; what the machine must bring is asked for in one sentence.
     pub fn get(root: &Path) -> anyhow::Result<Self> {
         check_packages()?;
-        let cache = cache_of_the_shell()?.join("kubernetes");
-        fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        let cache = cache()?;
         let kubernetes = asset("kubetest", &cache, |to| {
             let mut go = Command::new("go");
             go.current_dir(root.join("tests/cluster/kubernetes")).args(["build", "-trimpath", "-ldflags", LINK, "-o"]);
@@ -60,6 +62,18 @@ impl Assets {
         })?;
         Ok(Self { kubernetes, coredns })
     }
+}
+
+/// Finds or builds KWOK, which only benchmarks need.
+pub fn kwok() -> anyhow::Result<PathBuf> {
+    let cache = cache()?;
+    asset("kwok", &cache, |to| build("kwok", to, Command::new("go").env("GOBIN", &cache).args(["install", KWOK])))
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let cache = cache_of_the_shell()?.join("kubernetes");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    Ok(cache)
 }
 
 fn check_packages() -> anyhow::Result<()> {

@@ -24,6 +24,8 @@ const PODS: &str = "10.244.0.0/24";
 /// The parts in the order in which they are started.
 pub const PARTS: [&str; 8] =
     ["etcd", "apiserver", "controllers", "scheduler", "containerd", "kubelet", "proxy", "coredns"];
+/// The program that plays the kubelets of pretended nodes, where there is one.
+const PRETENDER: &str = "kwok";
 
 /// A node, and where everything of it lies.
 pub struct Node {
@@ -100,6 +102,8 @@ impl Node {
             "--allow-privileged".to_owned(),
             format!("--secure-port={API_PORT}"),
             format!("--advertise-address={address}"),
+            // Clients that would rather be told a list than ask for it wait for ever on an etcd as old as Debian's.
+            "--feature-gates=WatchList=false".to_owned(),
             // The node's name is in no DNS.
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
         ]);
@@ -187,6 +191,21 @@ impl Node {
         self.processes.start("coredns", coredns.arg("-conf").arg(self.path("Corefile")))
     }
 
+    /// Has KWOK play the kubelet of every node that is annotated for it: its pods come about and go as `stages` say, and
+    /// nothing is run for them.
+    pub fn pretend(&self, kwok: &Path, stages: &Path) -> anyhow::Result<()> {
+        if self.processes.runs(PRETENDER) {
+            return Ok(());
+        }
+        let mut pretender = Command::new(kwok);
+        pretender.arg("--kubeconfig").arg(self.kubeconfig()).arg("--config").arg(stages).args([
+            "--manage-all-nodes=false",
+            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+            "--node-lease-duration-seconds=40",
+        ]);
+        self.processes.start(PRETENDER, &mut pretender)
+    }
+
     /// Imports an image from a file.
     pub fn load(&self, image: &Path) -> anyhow::Result<()> {
         run_unannounced(self.ctr().args(["images", "import"]).arg(image).stdout(Stdio::null()))
@@ -194,6 +213,7 @@ impl Node {
 
     /// Ends everything and leaves nothing.
     pub fn stop(&self) -> anyhow::Result<()> {
+        self.processes.stop(PRETENDER);
         for part in PARTS.into_iter().rev().filter(|part| *part != "containerd") {
             self.processes.stop(part);
         }

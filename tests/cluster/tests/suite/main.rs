@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod learners;
+mod nodes;
 mod operator;
 mod refusals;
 mod runs;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use api::{TuningExperiment, labels, meaning};
 use gather::{GatherConfig, Gatherer, Target};
@@ -17,19 +17,39 @@ use wire::tls::{Identity, Role, TlsError};
 
 use crate::caches::Cache;
 use crate::figures::Figures;
+use crate::identities::is_due;
 use crate::pods;
 
 /// Between two looks at a running trajectory. Its end needs no look: an agent that is told to stop waits for the next one,
 /// and in the end delivers by itself.
 const GATHER_EVERY: Duration = Duration::from_secs(1);
 
+/// Between two tries to have identities issued anew.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
 /// The gathering of one experiment, and a line to its learners.
 pub struct Gathering {
+    /// Who we are in it.
+    pub identity: Identity,
     /// Moves metrics.
     pub gatherer: Arc<Gatherer>,
     /// Asks and tells learners.
     pub to_learners: reqwest::Client,
+    tried_to_renew: Mutex<Option<Instant>>,
     task: JoinHandle<()>,
+}
+
+impl Gathering {
+    /// Whether the experiment's identities are to be issued anew, now: what did not succeed is tried again after a while.
+    pub fn wants_renewal(&self) -> bool {
+        let mut tried = self.tried_to_renew.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = self.identity.not_after().is_ok_and(|not_after| is_due(SystemTime::now(), not_after));
+        let wants = is_due && tried.is_none_or(|tried| tried.elapsed() >= RENEW_EVERY);
+        if wants {
+            *tried = Some(Instant::now());
+        }
+        wants
+    }
 }
 
 impl Drop for Gathering {
@@ -62,12 +82,13 @@ impl Gatherings {
     /// If the identity can't be used.
     pub fn begin(&self, experiment: &TuningExperiment, identity: Identity) -> Result<Arc<Gathering>, TlsError> {
         let to_learners = client(&identity, Role::Learner, Timeouts::REQUEST)?;
-        let config = GatherConfig::new(identity, meaning::problem(&experiment.spec));
+        let config = GatherConfig::new(identity.clone(), meaning::problem(&experiment.spec));
         let gatherer = Arc::new(Gatherer::new(config)?);
         let looked_at = (experiment.namespace().unwrap_or_default(), experiment.name_any());
         let look =
             look_now_and_then(Arc::clone(&gatherer), Arc::clone(&self.pods), looked_at, Arc::clone(&self.figures));
-        let gathering = Arc::new(Gathering { gatherer, to_learners, task: tokio::spawn(look) });
+        let (tried_to_renew, task) = (Mutex::default(), tokio::spawn(look));
+        let gathering = Arc::new(Gathering { identity, gatherer, to_learners, tried_to_renew, task });
         let uid = experiment.uid().unwrap_or_default();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, Arc::clone(&gathering));
         Ok(gathering)

@@ -13,7 +13,8 @@ use plan::{Observed, Plan};
 use crate::caches::version;
 use crate::context::Context;
 use crate::error::OperatorError;
-use crate::identities::identity;
+use crate::gathering::Gathering;
+use crate::identities::{identity, renew};
 use crate::writer::failed;
 use crate::{apply, observe, pods};
 
@@ -63,6 +64,7 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         Some(gathering) => gathering,
         None => context.gatherings.begin(experiment, identity(&context.writer, experiment).await?)?,
     };
+    renew_in_time(experiment, context, &gathering).await;
     let observed = observe::observe(context, experiment, &gathering).await?;
     let plan: Plan = match plan::validate(&observed) {
         Ok(valid) => plan::plan(&valid),
@@ -74,6 +76,16 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         context.gatherings.forget(&uid);
     }
     Ok(plan.requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What keeps identities from being issued anew holds up nothing: the ones that there are have a third of their life left.
+async fn renew_in_time(experiment: &TuningExperiment, context: &Context, gathering: &Gathering) {
+    if gathering.wants_renewal()
+        && let Err(error) = renew(&context.writer, experiment, &gathering.identity).await
+    {
+        let name = experiment.name_any();
+        tracing::warn!(experiment = name, error = &error as &dyn std::error::Error, "identities stay as they are");
+    }
 }
 
 /// Whether the namespace is being deleted. Its pods go first, and each of a Job that tries indices again waits for the pod that

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
 pub use network_policy::network_policies;
-pub use secret::{identity_in, secret, secret_name};
+pub use secret::{authority_in, authority_secret, authority_secret_name, identity_in, secret, secret_name};
 
 use crate::{Workload, WorkloadName};
 

@@ -27,16 +27,21 @@ const LATER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// If something could not be read or written.
+#[tracing::instrument(
+    name = "round",
+    skip_all,
+    fields(namespace = experiment.namespace().unwrap_or_default(), experiment = experiment.name_any())
+)]
 pub async fn reconcile(experiment: Arc<TuningExperiment>, context: Arc<Context>) -> Result<Action, OperatorError> {
     let began = Instant::now();
+    context.figures.begun(&experiment.namespace().unwrap_or_default(), &experiment.name_any());
     let done = round(&experiment, &context).await;
     context.figures.reconciled(began.elapsed(), done.as_ref().err().map(OperatorError::word));
     match done {
         // What is made of a spec that can't be brought about is known only now: it is the user who must act.
         Err(OperatorError::Render(error)) => {
             let observed = alone(&experiment);
-            let violation = api::Violation { path: "spec".to_owned(), message: error.to_string() };
-            apply::apply(&context, &experiment, None, &plan::refuse(&observed, &[violation])).await?;
+            apply::apply(&context, &experiment, None, &plan::refuse(&observed, &[error.violation()])).await?;
             Ok(Action::await_change())
         }
         done => done,
@@ -83,8 +88,7 @@ async fn renew_in_time(experiment: &TuningExperiment, context: &Context, gatheri
     if gathering.wants_renewal()
         && let Err(error) = renew(&context.writer, experiment, &gathering.identity).await
     {
-        let name = experiment.name_any();
-        tracing::warn!(experiment = name, error = &error as &dyn std::error::Error, "identities stay as they are");
+        tracing::warn!(error = &error as &dyn std::error::Error, "identities stay as they are");
     }
 }
 

@@ -136,8 +136,10 @@ fn identities_are_mounted_by_role_and_the_authority_by_nobody() {
 #[test]
 fn a_template_that_is_no_pod_is_refused_with_the_place_of_the_mistake() {
     let wrong = EXPERIMENT.replace("priorityClassName: low", "terminationGracePeriodSeconds: soon");
-    let error = objects(&experiment(&wrong), 2).unwrap_err().to_string();
-    assert!(error.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{error}");
+    let error = objects(&experiment(&wrong), 2).unwrap_err();
+    let said = error.violation().to_string();
+    assert!(said.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{said}");
+    assert_eq!(said, error.to_string(), "whoever reads the condition sees the place once");
 }
 
 #[test]

@@ -121,7 +121,8 @@ impl Gatherer {
         let mut state = self.state();
         state.cursors.insert(target.key, cursor);
         if let Some(cause) = failed {
-            debug!(key = ?target.key, address = target.address, cause, "not gathered");
+            let TrajectoryKey { repetition, epoch, index, attempt } = target.key;
+            debug!(repetition, epoch, index, attempt, address = target.address, cause, "not gathered");
             *state.counters.failures.entry(cause).or_default() += 1;
         }
         done.map(|_| progress)

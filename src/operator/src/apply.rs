@@ -1,20 +1,27 @@
 //! Brings a plan about: what is unwanted ends, what is wanted is made, learners are told, the status is written, and people
 //! are told. Writes only what differs from what is there.
 
+use std::fmt::Debug;
+
 use api::{TuningExperiment, TuningPolicy, labels};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::events::{self, EventType, Recorder};
 use kube::{Resource, ResourceExt};
-use plan::render::{LEARNER_PORT, Object, Setting, config_map_name, network_policies, render};
+use plan::render::{LEARNER_PORT, Object, RenderError, Setting, config_map_name, network_policies, render};
 use plan::{Directive, Event, Plan, Workload, WorkloadName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tracing::{Instrument, Span, info_span};
 use wire::client::order_epoch;
 
-use crate::caches::version;
+use crate::caches::{Cache, version};
 use crate::context::Context;
+use crate::drift::is_as_wanted;
 use crate::error::{OperatorError, sentence};
 use crate::gathering::Gathering;
 use crate::pods;
@@ -32,10 +39,13 @@ pub async fn apply(
 ) -> Result<(), OperatorError> {
     let work = Work { context, experiment, namespace: experiment.namespace().unwrap_or_default() };
     for name in &plan.unwanted {
-        work.end(*name).await?;
+        work.end(*name).instrument(span(*name)).await?;
+    }
+    if !plan.wanted.is_empty() {
+        work.want_policies().await?;
     }
     for workload in &plan.wanted {
-        work.want(workload).await?;
+        work.want(workload).instrument(span(workload.name())).await?;
     }
     if let Some(gathering) = gathering {
         for directive in &plan.directives {
@@ -49,6 +59,31 @@ pub async fn apply(
     work.status(plan).await?;
     work.tell_people(&events).await;
     Ok(())
+}
+
+/// An object that we make.
+trait Made:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Made for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 struct Work<'a> {
@@ -69,6 +104,7 @@ impl Work<'_> {
         }
         if let Some(job) = self.context.caches.jobs.get(&self.namespace, &full)? {
             writer.delete::<Job>(&job).await?;
+            tracing::info!("ended");
         }
         let mut config = ConfigMap::default();
         config.metadata.name = Some(config_map_name(self.experiment, name));
@@ -76,35 +112,65 @@ impl Work<'_> {
         writer.delete(&config).await
     }
 
-    async fn want(&self, workload: &Workload) -> Result<(), OperatorError> {
-        let name = workload.name().of(&self.experiment.name_any());
-        if let Workload::Batch { parallelism, .. } = workload
-            && let Some(job) = self.context.caches.jobs.get(&self.namespace, &name)?
-        {
-            return self.widen(&job, *parallelism).await;
-        }
-        let mut objects = render(&Setting { experiment: self.experiment, images: &self.context.images }, workload)?;
-        if !matches!(workload, Workload::Batch { .. }) {
-            let content = digest(&objects);
-            let known = self.context.caches.stateful_sets.get(&self.namespace, &name)?;
-            if known.is_some_and(|set| set.annotations().get(labels::CONTENT) == Some(&content)) {
-                return Ok(());
-            }
-            for object in &mut objects {
-                if let Object::StatefulSet(set) = object {
-                    set.annotations_mut().insert(labels::CONTENT.to_owned(), content.clone());
-                }
-            }
-            if workload.name() == (WorkloadName::PolicyLearner { repetition: 0 }) {
-                for policy in network_policies(self.experiment) {
-                    self.context.writer.apply(&policy).await?;
-                }
-            }
-        }
-        for object in &objects {
-            self.make(object).await?;
+    /// Before there is anything that they are about.
+    async fn want_policies(&self) -> Result<(), OperatorError> {
+        for policy in network_policies(self.experiment) {
+            self.keep(&self.context.caches.network_policies, &policy).await?;
         }
         Ok(())
+    }
+
+    async fn want(&self, workload: &Workload) -> Result<(), OperatorError> {
+        let objects = || render(&Setting { experiment: self.experiment, images: &self.context.images }, workload);
+        let name = workload.name();
+        match workload {
+            Workload::Batch { parallelism, .. } => self.want_batch(name, *parallelism, objects).await,
+            _ => self.want_learner(name, objects()?).await,
+        }
+    }
+
+    /// A learner whose content differs is started anew; what others did to the rest of it is undone.
+    async fn want_learner(&self, name: WorkloadName, objects: Vec<Object>) -> Result<(), OperatorError> {
+        let (caches, content) = (&self.context.caches, digest(&objects));
+        let known = caches.stateful_sets.get(&self.namespace, &name.of(&self.experiment.name_any()))?;
+        let is_current = known.is_some_and(|set| set.annotations().get(labels::CONTENT) == Some(&content));
+        for object in objects {
+            match object {
+                Object::ConfigMap(map) => self.keep(&caches.config_maps, map.as_ref()).await?,
+                Object::Service(service) => self.keep(&caches.services, service.as_ref()).await?,
+                Object::StatefulSet(mut set) if !is_current => {
+                    set.annotations_mut().insert(labels::CONTENT.to_owned(), content.clone());
+                    self.make(&caches.stateful_sets, set.as_ref()).await?;
+                }
+                Object::StatefulSet(_) | Object::Job(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch keeps the configuration that it was begun with; only if that is gone it is made again.
+    async fn want_batch(
+        &self,
+        name: WorkloadName,
+        parallelism: u32,
+        objects: impl Fn() -> Result<Vec<Object>, RenderError>,
+    ) -> Result<(), OperatorError> {
+        let caches = &self.context.caches;
+        let job = caches.jobs.get(&self.namespace, &name.of(&self.experiment.name_any()))?;
+        let config = caches.config_maps.get(&self.namespace, &config_map_name(self.experiment, name))?;
+        if job.is_none() || config.is_none() {
+            for object in objects()? {
+                match object {
+                    Object::ConfigMap(map) => self.make(&caches.config_maps, map.as_ref()).await?,
+                    Object::Job(new) if job.is_none() => self.make(&caches.jobs, new.as_ref()).await?,
+                    _ => {}
+                }
+            }
+        }
+        match job {
+            Some(job) => self.widen(&job, parallelism).await,
+            None => Ok(()),
+        }
     }
 
     /// How many trajectories of a batch run at once is all that changes of it.
@@ -118,14 +184,19 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn make(&self, object: &Object) -> Result<(), OperatorError> {
-        let Context { writer, caches, .. } = self.context;
-        match object {
-            Object::ConfigMap(map) => writer.apply(map.as_ref()).await.map(drop),
-            Object::Service(service) => writer.apply(service.as_ref()).await.map(drop),
-            Object::StatefulSet(set) => writer.apply(set.as_ref()).await.map(|set| caches.stateful_sets.wrote(&set)),
-            Object::Job(job) => writer.apply(job.as_ref()).await.map(|job| caches.jobs.wrote(&job)),
+    /// Makes an object, and again if somebody changed or removed it.
+    async fn keep<K: Made>(&self, cache: &Cache<K>, wanted: &K) -> Result<(), OperatorError> {
+        match cache.get(&self.namespace, &wanted.name_any())? {
+            Some(known) if is_as_wanted(known.as_ref(), wanted) => Ok(()),
+            _ => self.make(cache, wanted).await,
         }
+    }
+
+    async fn make<K: Made>(&self, cache: &Cache<K>, wanted: &K) -> Result<(), OperatorError> {
+        cache.wrote(&self.context.writer.apply(wanted).await?);
+        let (kind, name) = (K::kind(&()), wanted.name_any());
+        tracing::info!(%kind, name, "made");
+        Ok(())
     }
 
     /// A learner that does not take its order is told again in the next round.
@@ -134,7 +205,8 @@ impl Work<'_> {
         let pod = self.context.caches.pods.get(&self.namespace, &format!("{name}-0")).ok().flatten();
         let Some(address) = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT)) else { return };
         if let Err(error) = order_epoch(&gathering.to_learners, &address, order).await {
-            tracing::warn!(repetition, error = sentence(&error), "the learner did not take its order");
+            let (epoch, error) = (order.epoch, sentence(&error));
+            tracing::warn!(repetition, epoch, error, "the learner did not take its order");
         }
     }
 
@@ -184,6 +256,15 @@ impl Work<'_> {
                 tracing::warn!(%error, "an event was not written");
             }
         }
+    }
+}
+
+/// What logs and traces say that something is about.
+fn span(name: WorkloadName) -> Span {
+    match name {
+        WorkloadName::PolicyLearner { repetition } => info_span!("policy learner", repetition),
+        WorkloadName::WorldModelLearner { repetition } => info_span!("world-model learner", repetition),
+        WorkloadName::Batch { repetition, epoch } => info_span!("batch", repetition, epoch),
     }
 }
 

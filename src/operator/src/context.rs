@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::runtime::events::Reporter;
 use plan::render::Images;
 
@@ -22,6 +23,26 @@ pub struct Caches {
     pub stateful_sets: Arc<Cache<StatefulSet>>,
     /// Pods of both.
     pub pods: Arc<Cache<Pod>>,
+    /// What both are started with.
+    pub config_maps: Arc<Cache<ConfigMap>>,
+    /// Where learners are found.
+    pub services: Arc<Cache<Service>>,
+    /// Who may reach the pods.
+    pub network_policies: Arc<Cache<NetworkPolicy>>,
+}
+
+impl Caches {
+    /// Waits until all that exists has been seen once.
+    pub async fn ready(&self) {
+        tokio::join!(
+            self.jobs.ready(),
+            self.stateful_sets.ready(),
+            self.pods.ready(),
+            self.config_maps.ready(),
+            self.services.ready(),
+            self.network_policies.ready(),
+        );
+    }
 }
 
 /// What all rounds share.
@@ -80,6 +101,7 @@ impl Context {
         if let Some(uid) = self.met.write().unwrap_or_else(PoisonError::into_inner).remove(&key) {
             self.forget(&uid);
         }
+        self.figures.begun(namespace, name);
         self.figures.forget(namespace, name);
     }
 

@@ -1,16 +1,16 @@
 //! Makes the rounds: one experiment at a time each, many side by side, whenever something of it changes.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use api::{TuningExperiment, labels};
-use futures::StreamExt;
-use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, controller, watcher};
+use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
 use plan::render::Images;
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -43,23 +43,34 @@ pub async fn run(
     leading: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let (touched, touches) = mpsc::unbounded_channel();
     let namespace = settings.namespace.as_deref();
-    let mut tasks = JoinSet::new();
-    let (jobs, follow) = Cache::<Job>::follow(within(&client, namespace), OURS, |_| (), owner(touched.clone()));
-    tasks.spawn(follow);
-    let (sets, follow) = Cache::<StatefulSet>::follow(within(&client, namespace), OURS, |_| (), owner(touched.clone()));
-    tasks.spawn(follow);
-    let (pods, follow) = Cache::<Pod>::follow(within(&client, namespace), OURS, pods::slim, owner(touched));
-    tasks.spawn(follow);
-    tokio::join!(jobs.ready(), sets.ready(), pods.ready());
-    tracing::info!(jobs = jobs.len(), learners = sets.len(), pods = pods.len(), "everything is known");
+    let (touched, touches) = mpsc::unbounded_channel();
+    let touched = Touched { figures: Arc::clone(&figures), sender: touched };
+    let mut follows = Follows { client: &client, namespace, touched, tasks: JoinSet::new() };
+    let caches = Caches {
+        jobs: follows.cache(|_| ()),
+        stateful_sets: follows.cache(|_| ()),
+        pods: follows.cache(pods::slim),
+        config_maps: follows.cache(without_managers),
+        services: follows.cache(without_managers),
+        network_policies: follows.cache(without_managers),
+    };
+    // Ends them when it ends.
+    let _tasks = follows.tasks;
+    caches.ready().await;
+    let (jobs, learners, pods) = (caches.jobs.len(), caches.stateful_sets.len(), caches.pods.len());
+    tracing::info!(jobs, learners, pods, "everything is known");
     let experiments: Api<TuningExperiment> = within(&client, namespace);
-    let caches = Caches { jobs, stateful_sets: sets, pods };
+    let (reader, writer) = reflector::store();
+    let seen = Arc::clone(&figures);
+    let changes = reflector(writer, watcher(experiments, watcher::Config::default())).applied_objects();
+    let changes = changes.inspect_ok(move |experiment| {
+        seen.touched(&experiment.namespace().unwrap_or_default(), &experiment.name_any());
+    });
     let context = Context::new(Writer::new(client, leading, Arc::clone(&figures)), settings.images, caches, figures);
     let context = Arc::new(context);
     let known = Arc::clone(&context);
-    let rounds = Controller::new(experiments, watcher::Config::default())
+    let rounds = Controller::for_stream(changes, reader)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(UnboundedReceiverStream::new(touches))
         .graceful_shutdown_on(stop)
@@ -74,10 +85,42 @@ pub async fn run(
         .await;
 }
 
+/// What is begun to be followed.
+struct Follows<'a> {
+    client: &'a Client,
+    namespace: Option<&'a str>,
+    touched: Touched,
+    tasks: JoinSet<()>,
+}
+
+impl Follows<'_> {
+    /// Objects of ours of one kind, without what `slim` drops.
+    fn cache<K>(&mut self, slim: impl Fn(&mut K) + Send + Sync + 'static) -> Arc<Cache<K>>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let api = within(self.client, self.namespace);
+        let (cache, follow) = Cache::follow(api, OURS, slim, owner(self.touched.clone()));
+        self.tasks.spawn(follow);
+        cache
+    }
+}
+
+/// Drops the list of who wrote which field.
+fn without_managers<K: ResourceExt>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
 /// Objects of one namespace, or of all.
 fn within<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
@@ -85,13 +128,21 @@ where
     }
 }
 
+/// Hears which experiment something has changed of.
+#[derive(Clone)]
+struct Touched {
+    figures: Arc<Figures>,
+    sender: mpsc::UnboundedSender<ObjectRef<TuningExperiment>>,
+}
+
 /// Says which experiment an object belongs to.
-fn owner<K: ResourceExt>(touched: mpsc::UnboundedSender<ObjectRef<TuningExperiment>>) -> impl Fn(&K) + Send + Sync {
+fn owner<K: ResourceExt>(touched: Touched) -> impl Fn(&K) + Send + Sync {
     move |object| {
         let experiment = object.labels().get(labels::EXPERIMENT);
         if let (Some(experiment), Some(namespace)) = (experiment, object.namespace()) {
+            touched.figures.touched(&namespace, experiment);
             // Nobody listens any more: then everything is about to end.
-            let _ = touched.send(ObjectRef::new(experiment).within(&namespace));
+            let _ = touched.sender.send(ObjectRef::new(experiment).within(&namespace));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The operator's figures: one closed list of names, which `cargo xtask generate` writes down in `deploy/metrics.md`.
 
+mod waiting;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +12,11 @@ use kube::ResourceExt;
 use plan::Plan;
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
-use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use self::waiting::Waiting;
 
 /// Upper bounds of a round's duration, in seconds.
 const ROUND: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
@@ -23,9 +29,14 @@ pub struct Figures {
     ready: AtomicBool,
     rounds: Histogram,
     errors: IntCounterVec,
+    /// Experiments whose round has not begun yet, and how many they are.
+    waiting: Waiting,
+    queue: IntGauge,
+    requests: IntCounterVec,
     writes: IntCounterVec,
     gathered: IntCounterVec,
     failures: IntCounterVec,
+    lag: GaugeVec,
     trajectories: IntGaugeVec,
     objective: GaugeVec,
     epochs: IntGaugeVec,
@@ -57,11 +68,22 @@ impl Figures {
             IntGaugeVec::new(Opts::new(format!("trainpilot_experiment_{name}"), help), &[&EACH[..], more].concat())
         };
         let rounds = HistogramOpts::new("trainpilot_operator_reconcile_seconds", "What rounds took.");
+        let queue = "Experiments that something has changed of since their last round began.";
+        let queue = Opts::new("trainpilot_operator_queue_depth", queue);
+        let lag = "Seconds since the running trajectory that was read longest ago was read.";
+        let lag = Opts::new("trainpilot_experiment_gather_lag_seconds", lag);
         let objective = "Objective at the end of trajectories: mean of the last epoch, best of all.";
         let objective = Opts::new("trainpilot_experiment_objective", objective);
         let figures = Self {
             rounds: Histogram::with_opts(rounds.buckets(ROUND.to_vec()))?,
             errors: counter("reconcile_errors", "Rounds that failed, by kind of error.", &["error"])?,
+            waiting: Waiting::default(),
+            queue: IntGauge::with_opts(queue)?,
+            requests: counter(
+                "requests",
+                "Requests to the apiserver, watches included; `none` where there was no answer.",
+                &["verb", "code"],
+            )?,
             writes: counter(
                 "writes",
                 "Requests to change something, by what came of them.",
@@ -73,6 +95,7 @@ impl Figures {
                 "Attempts that could not be gathered for the time being.",
                 &["cause"],
             )?,
+            lag: GaugeVec::new(lag, &EACH[..2])?,
             trajectories: gauge("trajectories", "Trajectories by what became of them.", &["outcome"])?,
             objective: GaugeVec::new(objective, &[&EACH[..], &["figure"]].concat())?,
             epochs: gauge("epochs_over", "Epochs that are over, the final evaluation included.", &[])?,
@@ -85,13 +108,16 @@ impl Figures {
         Ok(figures)
     }
 
-    fn collectors(&self) -> [Box<dyn Collector>; 10] {
+    fn collectors(&self) -> [Box<dyn Collector>; 13] {
         [
             Box::new(self.rounds.clone()),
             Box::new(self.errors.clone()),
+            Box::new(self.queue.clone()),
+            Box::new(self.requests.clone()),
             Box::new(self.writes.clone()),
             Box::new(self.gathered.clone()),
             Box::new(self.failures.clone()),
+            Box::new(self.lag.clone()),
             Box::new(self.trajectories.clone()),
             Box::new(self.objective.clone()),
             Box::new(self.epochs.clone()),
@@ -120,12 +146,28 @@ impl Figures {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 
+    /// Takes note that an experiment waits for a round, since something of it has changed.
+    pub fn touched(&self, namespace: &str, experiment: &str) {
+        self.queue.set(self.waiting.enter(namespace, experiment));
+    }
+
+    /// Takes note that it waits no more.
+    pub fn begun(&self, namespace: &str, experiment: &str) {
+        self.queue.set(self.waiting.leave(namespace, experiment));
+    }
+
     /// Takes note of a round.
     pub fn reconciled(&self, took: Duration, error: Option<&str>) {
         self.rounds.observe(took.as_secs_f64());
         if let Some(error) = error {
             self.errors.with_label_values(&[error]).inc();
         }
+    }
+
+    /// Takes note of a request to the apiserver, and of the status of its answer.
+    pub fn requested(&self, verb: &str, code: Option<u16>) {
+        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.requests.with_label_values(&[verb, code.as_str()]).inc();
     }
 
     /// Takes note of a request to change something.
@@ -173,10 +215,16 @@ impl Figures {
                     "trainpilot_experiment_objective" => self.objective.remove(&values),
                     "trainpilot_experiment_epochs_over" => self.epochs.remove(&values),
                     "trainpilot_experiment_phase" => self.phases.remove(&values),
+                    "trainpilot_experiment_gather_lag_seconds" => self.lag.remove(&values),
                     _ => self.versions.remove(&values),
                 };
             }
         }
+    }
+
+    /// Takes note of how long ago the running trajectory that was read longest ago was read.
+    pub fn lags(&self, namespace: &str, experiment: &str, lag: Duration) {
+        self.lag.with_label_values(&[namespace, experiment]).set(lag.as_secs_f64());
     }
 
     /// Takes note of what a sweep moved.
@@ -229,6 +277,7 @@ mod tests {
         for experiment in ["one", "two"] {
             figures.epochs.with_label_values(&["space", experiment, "0"]).set(3);
             figures.phases.with_label_values(&["space", experiment, "0", "Learning"]).set(1);
+            figures.lags("space", experiment, Duration::from_millis(1500));
         }
         figures.forget("space", "one");
         let text = figures.text().unwrap();

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use kube::Client;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
 use kube_lease_manager::LeaseManagerBuilder;
 use operator::controller::{Settings, run};
 use operator::figures::Figures;
+use operator::requests::Counting;
 use operator::server::router;
+use operator::telemetry;
 use plan::render::Images;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 /// Name of the lease that the leader holds.
 const LEASE: &str = "trainpilot-operator";
@@ -26,7 +28,7 @@ const LAST_ROUND: Duration = Duration::from_secs(10);
 
 /// Runs TuningExperiments on Kubernetes.
 ///
-/// Logs to standard error as JSON; RUST_LOG chooses how much.
+/// Logs to standard error as JSON; RUST_LOG chooses how much, of spans as well.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -48,26 +50,36 @@ struct Arguments {
     /// Where health and metrics are asked for.
     #[arg(long, env = "TRAINPILOT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Collector of OpenTelemetry to which spans are sent, by OTLP in HTTP; none if not given.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    spans_to: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).init();
-    match operate(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    // The clients of learners and of the apiserver bring their own providers otherwise.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = Arguments::parse();
+    let spans = match telemetry::begin(arguments.spans_to.as_deref()) {
+        Ok(spans) => spans,
         Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            eprintln!("error: {:#}", anyhow::Error::new(error));
+            return ExitCode::FAILURE;
         }
+    };
+    let operated = operate(arguments).await;
+    if let Err(error) = &operated {
+        tracing::error!("{error:#}");
     }
+    if let Some(spans) = spans {
+        spans.end();
+    }
+    if operated.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn operate(arguments: Arguments) -> anyhow::Result<()> {
-    // The clients of learners and of the apiserver bring their own providers otherwise.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_default().await.context("no cluster is configured")?;
     let figures = Arc::new(Figures::new()?);
+    let client = client(Arc::clone(&figures)).await.context("no cluster is configured")?;
     let listener = TcpListener::bind(arguments.listen).await;
     let listener = listener.with_context(|| format!("can't listen on {}", arguments.listen))?;
     let served = axum::serve(listener, router(Arc::clone(&figures))).into_future();
@@ -115,6 +127,12 @@ async fn operate(arguments: Arguments) -> anyhow::Result<()> {
     drop(leading);
     let _ = lease.await;
     Ok(())
+}
+
+/// A client for the cluster that we run in, or that a file names.
+async fn client(figures: Arc<Figures>) -> kube::Result<Client> {
+    let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(figures)).build())
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

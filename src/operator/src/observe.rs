@@ -1,7 +1,7 @@
 //! What can be seen of an experiment: its objects from the caches, and what its learners say. Only reads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use api::{Timestamp, TuningExperiment, TuningPolicy, TuningPolicySpec, labels};
@@ -22,7 +22,7 @@ use crate::writer::failed;
 
 /// How long a pod may wait before anybody is told.
 const UNTROUBLED: Duration = Duration::from_secs(20);
-/// How often a learner is started again before that is given up.
+/// How often a learner is started again within an epoch before that is given up.
 const RESTARTS: i32 = 10;
 
 /// Looks at everything.
@@ -92,17 +92,19 @@ impl Look<'_> {
                     self.gathering.gatherer.set_learner(repetition, address.clone());
                     state = learner_state(&self.gathering.to_learners, &address).await.ok();
                 }
-                Some(LearnerObserved { epochs: epochs(&set), state, failure: pod.as_deref().and_then(failure) })
+                let failure = self.failure(&set, pod.as_deref(), state.as_ref().map(|state| state.epochs_learned));
+                Some(LearnerObserved { epochs: epochs(&set), state, failure })
             }
         };
         let world_model = match self.learner(WorkloadName::WorldModelLearner { repetition })? {
             None => None,
-            Some(Found { pod, address, .. }) => {
+            Some(Found { set, pod, address }) => {
                 let state = match address {
                     Some(address) => world_model_state(&self.gathering.to_learners, &address).await.ok(),
                     None => None,
                 };
-                Some(WorldModelObserved { state, failure: pod.as_deref().and_then(failure) })
+                let failure = self.failure(&set, pod.as_deref(), state.as_ref().map(|state| state.epochs_trained));
+                Some(WorldModelObserved { state, failure })
             }
         };
         let state = learner.as_ref().and_then(|learner| learner.state.as_ref());
@@ -127,6 +129,16 @@ impl Look<'_> {
         let pod = self.context.caches.pods.get(&self.namespace, &format!("{full}-0"))?;
         let address = pod.as_deref().and_then(|pod| pods::address(pod, LEARNER_PORT));
         Ok(Some(Found { set, pod, address }))
+    }
+
+    /// Why a learner's pod can't be kept running, if it can't; `epochs` is what it says that it has learned.
+    fn failure(&self, set: &StatefulSet, pod: Option<&Pod>, epochs: Option<u32>) -> Option<String> {
+        let (name, id) = (pod?.name_any(), pod?.uid()?);
+        let (restarts, why) = pods::restarts(pod?);
+        let mut known = self.gathering.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        let restarts = known.since_progress(&set.name_any(), &id, restarts, epochs);
+        let why = why.unwrap_or_else(|| "no reason is known".to_owned());
+        (restarts >= RESTARTS).then(|| format!("pod {name} was started {restarts} times again within an epoch: {why}"))
     }
 
     fn jobs(&self, repetition: u32) -> Result<Vec<Arc<Job>>, OperatorError> {
@@ -193,13 +205,6 @@ impl Look<'_> {
         let old = own.iter().filter(|pod| pods::age(pod) > UNTROUBLED);
         old.into_iter().find_map(|pod| pods::waits_for(pod, !some_run || of_learner(pod)))
     }
-}
-
-/// Why a learner's pod can't be kept running.
-fn failure(pod: &Pod) -> Option<String> {
-    let (restarts, why) = pods::restarts(pod);
-    let why = why.unwrap_or_else(|| "no reason is known".to_owned());
-    (restarts >= RESTARTS).then(|| format!("pod {} was started {restarts} times again: {why}", pod.name_any()))
 }
 
 fn epochs(set: &StatefulSet) -> u32 {

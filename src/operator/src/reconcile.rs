@@ -13,7 +13,8 @@ use plan::{Observed, Plan};
 use crate::caches::version;
 use crate::context::Context;
 use crate::error::{OperatorError, sentence};
-use crate::identities::identity;
+use crate::gathering::Gathering;
+use crate::identities::{identity, renew};
 use crate::writer::failed;
 use crate::{apply, observe, pods};
 
@@ -26,16 +27,21 @@ const LATER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// If something could not be read or written.
+#[tracing::instrument(
+    name = "round",
+    skip_all,
+    fields(namespace = experiment.namespace().unwrap_or_default(), experiment = experiment.name_any())
+)]
 pub async fn reconcile(experiment: Arc<TuningExperiment>, context: Arc<Context>) -> Result<Action, OperatorError> {
     let began = Instant::now();
+    context.figures.begun(&experiment.namespace().unwrap_or_default(), &experiment.name_any());
     let done = round(&experiment, &context).await;
     context.figures.reconciled(began.elapsed(), done.as_ref().err().map(OperatorError::word));
     match done {
         // What is made of a spec that can't be brought about is known only now: it is the user who must act.
         Err(OperatorError::Render(error)) => {
             let observed = alone(&experiment);
-            let violation = api::Violation { path: "spec".to_owned(), message: error.to_string() };
-            apply::apply(&context, &experiment, None, &plan::refuse(&observed, &[violation])).await?;
+            apply::apply(&context, &experiment, None, &plan::refuse(&observed, &[error.violation()])).await?;
             Ok(Action::await_change())
         }
         done => done,
@@ -63,6 +69,7 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         Some(gathering) => gathering,
         None => context.gatherings.begin(experiment, identity(&context.writer, experiment).await?)?,
     };
+    renew_in_time(experiment, context, &gathering).await;
     let observed = observe::observe(context, experiment, &gathering).await?;
     let plan: Plan = match plan::validate(&observed) {
         Ok(valid) => plan::plan(&valid),
@@ -74,6 +81,15 @@ async fn round(experiment: &TuningExperiment, context: &Context) -> Result<Actio
         context.gatherings.forget(&uid);
     }
     Ok(plan.requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What keeps identities from being issued anew holds up nothing: the ones that there are have a third of their life left.
+async fn renew_in_time(experiment: &TuningExperiment, context: &Context, gathering: &Gathering) {
+    if gathering.wants_renewal()
+        && let Err(error) = renew(&context.writer, experiment, &gathering.identity).await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "identities stay as they are");
+    }
 }
 
 /// Whether the namespace is being deleted. Its pods go first, and each of a Job that tries indices again waits for the pod that

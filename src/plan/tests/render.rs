@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 
 use api::{Timestamp, TuningExperiment};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use plan::render::{Images, Object, RenderError, Setting, learner_address, network_policies, render};
+use plan::render::{
+    Images, Object, RenderError, Setting, authority_in, authority_secret, authority_secret_name, identity_in,
+    learner_address, network_policies, render, secret,
+};
 use plan::{LearnerObserved, Observed, RepetitionObserved, Workload, plan, validate};
 use wire::learner::LearnerState;
+use wire::tls::{Authority, Role};
 
 const EXPERIMENT: &str = r#"
 apiVersion: trainpilot.dev/v1alpha1
@@ -137,10 +141,34 @@ fn learners_and_agents_are_reached_at_one_port_by_their_own_and_by_the_operator(
 }
 
 #[test]
+fn identities_are_mounted_by_role_and_the_authority_by_nobody() {
+    let experiment = experiment(EXPERIMENT);
+    let uid = experiment.metadata.uid.clone().unwrap();
+    let authority = Authority::new(&uid).unwrap();
+    let issued = Role::ALL.map(|role| authority.issue(role).unwrap());
+    let secrets = [secret(&experiment, &issued), authority_secret(&experiment, &authority)];
+    let shown = secrets.clone().map(|mut secret| {
+        secret.data.iter_mut().flatten().for_each(|(_, file)| file.0 = b"PEM".to_vec());
+        secret
+    });
+    insta::assert_yaml_snapshot!("secrets", shown);
+    assert_eq!(identity_in(&secrets[0], Role::Agent).unwrap().pem(), issued[1].pem());
+    assert!(authority_in(&secrets[0], &uid).is_err());
+    let again = authority_in(&secrets[1], &uid).unwrap();
+    assert_eq!(again.key_pem(), authority.key_pem());
+    for workload in 0..3 {
+        let objects = serde_json::to_string(&objects(&experiment, workload).unwrap()).unwrap();
+        assert!(!objects.contains(&authority_secret_name(&experiment)), "{objects}");
+    }
+}
+
+#[test]
 fn a_template_that_is_no_pod_is_refused_with_the_place_of_the_mistake() {
     let wrong = EXPERIMENT.replace("priorityClassName: low", "terminationGracePeriodSeconds: soon");
-    let error = objects(&experiment(&wrong), 2).unwrap_err().to_string();
-    assert!(error.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{error}");
+    let error = objects(&experiment(&wrong), 2).unwrap_err();
+    let said = error.violation().to_string();
+    assert!(said.starts_with("spec.trajectory.template: spec.terminationGracePeriodSeconds: "), "{said}");
+    assert_eq!(said, error.to_string(), "whoever reads the condition sees the place once");
 }
 
 #[test]

@@ -2,14 +2,17 @@
 //!
 //! Every experiment has a certificate authority of its own and one identity per [`Role`], whose certificate carries the
 //! name `ROLE.UID`. That name is what peers check, whatever address was dialled: pods move, addresses get reused.
+//! Identities are renewed long before they expire, under the same authority, so that old and new ones understand each other.
 
 mod authority;
 mod files;
+mod shown;
 mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::RootCertStore;
 use rustls::client::{ClientConfig, Resumption};
@@ -17,10 +20,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 
-pub use authority::Authority;
+pub use authority::{Authority, LIFE};
 pub use files::establish;
+use shown::Shown;
 use verify::NamedServer;
 pub(crate) use verify::bearer;
 
@@ -108,6 +113,12 @@ pub enum TlsError {
         /// Name expected.
         expected: String,
     },
+    /// What should take the place of an identity is not the same one.
+    #[error("the new certificate is not of {name} under the same authority")]
+    Another {
+        /// Name in the certificate that is to be replaced.
+        name: String,
+    },
     /// Certificate, key and authority do not belong together.
     #[error("certificate, key and authority cannot be used together")]
     Unusable(#[from] rustls::Error),
@@ -123,6 +134,8 @@ pub enum TlsError {
 }
 
 /// One role's certificate and key, and the authority that it trusts, in PEM.
+///
+/// Servers and clients made of it show its newest certificate, as do those made of its clones: see [`Identity::renew`].
 #[derive(Clone)]
 pub struct Identity {
     role: Role,
@@ -130,6 +143,7 @@ pub struct Identity {
     authority: String,
     certificate: String,
     key: String,
+    shown: Arc<Shown>,
 }
 
 impl fmt::Debug for Identity {
@@ -142,7 +156,11 @@ impl Identity {
     /// An identity from an authority's certificate, its own and its key, after checking that they belong together.
     pub fn from_pem(authority: String, certificate: String, key: String) -> Result<Self, TlsError> {
         let (role, uid) = bearer(&certificate_in(&certificate)?)?;
-        let identity = Self { role, uid, authority, certificate, key };
+        let chain = vec![certificate_in(&certificate)?];
+        let private = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| TlsError::Pem("private key"))?;
+        let pair = Arc::new(CertifiedKey::from_der(chain, private, &ring::default_provider())?);
+        let shown = Arc::new(Shown::new(role.name(&uid), authority.clone(), pair, None));
+        let identity = Self { role, uid, authority, certificate, key, shown };
         identity.server_config()?;
         Ok(identity)
     }
@@ -157,13 +175,23 @@ impl Identity {
         &self.uid
     }
 
+    /// When the certificate shown now expires.
+    pub fn not_after(&self) -> Result<SystemTime, TlsError> {
+        self.shown.not_after()
+    }
+
+    /// Shows the certificate of `other` from now on, which must be the same identity issued anew.
+    pub fn renew(&self, other: &Self) -> Result<(), TlsError> {
+        self.shown.replace(other)
+    }
+
     /// For a server: clients without a certificate of this experiment are refused.
     pub fn server_config(&self) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(self.roots()?, provider).build()?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_protocol_versions(&[&TLS13])?.with_client_cert_verifier(clients);
-        let mut config = config.with_single_cert(vec![certificate_in(&self.certificate)?], self.key()?)?;
+        let mut config = config.with_cert_resolver(Arc::clone(&self.shown) as _);
         // Without resumption each connection proves both identities anew.
         config.send_tls13_tickets = 0;
         Ok(config)
@@ -175,7 +203,7 @@ impl Identity {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_protocol_versions(&[&TLS13])?.dangerous();
         let config = config.with_custom_certificate_verifier(Arc::new(server));
-        let mut config = config.with_client_auth_cert(vec![certificate_in(&self.certificate)?], self.key()?)?;
+        let mut config = config.with_client_cert_resolver(Arc::clone(&self.shown) as _);
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         Ok(config)
@@ -185,10 +213,6 @@ impl Identity {
         let mut roots = RootCertStore::empty();
         roots.add(certificate_in(&self.authority)?)?;
         Ok(Arc::new(roots))
-    }
-
-    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|_| TlsError::Pem("private key"))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Clients and servers over real sockets and real certificates.
 #![allow(clippy::unwrap_used)]
 
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -144,4 +146,47 @@ async fn a_body_is_read_up_to_its_limit_whether_or_not_its_length_is_announced()
         assert_eq!(read(5).await.unwrap(), "hello");
         assert!(matches!(read(4).await, Err(BodyError::TooLong { limit: 4 })));
     }
+}
+
+/// Replaces the files of a role as a kubelet does: all at once, by a link.
+fn put(folder: &Path, identity: &Identity, generation: u32) {
+    let role = identity.role().as_str();
+    let (fresh, link) = (folder.join(format!("{role}-{generation}")), folder.join(format!("{role}.new")));
+    identity.save(&fresh).unwrap();
+    symlink(&fresh, &link).unwrap();
+    std::fs::rename(&link, folder.join(role)).unwrap();
+}
+
+#[tokio::test]
+async fn certificates_expire_and_are_replaced_on_disk_while_both_sides_go_on() {
+    const LIFE: Duration = Duration::from_secs(4);
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("one").unwrap();
+    let began = Instant::now();
+    let (learner, agent) = [Role::Learner, Role::Agent].map(|role| authority.issue_for(role, LIFE).unwrap()).into();
+    put(folder.path(), &learner, 1);
+    put(folder.path(), &agent, 1);
+    let follow = |role: Role| Identity::follow(&folder.path().join(role.as_str()), Duration::from_millis(50)).unwrap();
+    let address = serve(&follow(Role::Learner)).await;
+    let follows = client(&follow(Role::Agent), Role::Learner, PATIENT).unwrap();
+    let stays = client(&agent, Role::Learner, PATIENT).unwrap();
+    // Each asks over a connection of its own.
+    let ask = async |client: &reqwest::Client| {
+        let request = client.get(url(&address, "/agents")).header("connection", "close");
+        request.send().await.map(|response| response.status().as_u16())
+    };
+    assert_eq!(ask(&stays).await.unwrap(), 200);
+    let mut replaced = [false; 2];
+    while began.elapsed() < LIFE + Duration::from_secs(2) {
+        // For a while the server shows the second certificate and the client the first.
+        for (at, (role, when)) in [(Role::Learner, 1), (Role::Agent, 2)].into_iter().enumerate() {
+            if !replaced[at] && began.elapsed() > Duration::from_secs(when) {
+                put(folder.path(), &authority.issue(role).unwrap(), 2);
+                replaced[at] = true;
+            }
+        }
+        assert_eq!(ask(&follows).await.unwrap(), 200, "after {:?}", began.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(ask(&stays).await.is_err(), "the first certificate has expired");
 }

@@ -23,12 +23,14 @@ use crate::{
 const IMAGES: [&str; 4] = ["operator", "agent", "learner", "tasks"];
 /// Whom programs trust on the internet, here as in images.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The learner with what it needs on GPUs, ten times as large: built only when it is asked for.
+const FOR_GPUS: &str = "learner-cuda";
 /// What is shipped to nobody.
 const FOR_TESTS: &str = "hostile";
 
 #[derive(Args)]
 pub struct Images {
-    /// Only these [default: all]
+    /// Only these [default: all but learner-cuda, which is large]
     #[arg(value_parser = known())]
     images: Vec<String>,
     /// What their names begin with: PREFIX-agent and so on
@@ -49,7 +51,7 @@ pub struct Images {
 }
 
 fn known() -> Vec<PossibleValue> {
-    let shipped = IMAGES.into_iter().map(PossibleValue::new);
+    let shipped = IMAGES.into_iter().chain([FOR_GPUS]).map(PossibleValue::new);
     shipped.chain([PossibleValue::new(FOR_TESTS).hide(true)]).collect()
 }
 
@@ -82,7 +84,8 @@ impl Images {
         let mut saved = Vec::new();
         for image in wanted {
             let context = target.join("images").join(image);
-            put_together(root, &target.join(folder).join(format!("trainpilot-{image}")), &context, image)?;
+            let program = if image == FOR_GPUS { "learner" } else { image };
+            put_together(root, &target.join(folder).join(format!("trainpilot-{program}")), &context, image)?;
             let name = format!("{}-{image}:{}", self.prefix, self.tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION")));
             let folder = if image == FOR_TESTS { "tests/cluster" } else { "images" };
             let file = root.join(folder).join(format!("{image}.Containerfile"));
@@ -118,7 +121,12 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
     let own = bin.join(program.file_name().unwrap_or_default());
     copy(program, &own)?;
     run(Command::new("strip").arg(&own))?;
-    for library in linked::libraries(program, &root.join("third_party/libtorch/lib"))? {
+    let libraries = if image == FOR_GPUS {
+        linked::libraries_beside(program, &setup::for_gpus()?)?
+    } else {
+        linked::libraries(program, &root.join("third_party/libtorch/lib"))?
+    };
+    for library in libraries {
         // The loader is found by its path, everything else in the folder that it looks into by itself.
         let place = if library.is_loader() {
             context.join("root").join(library.path.strip_prefix("/")?)
@@ -133,7 +141,7 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
         copy(&program.with_file_name("trainpilot-exec"), &exec)?;
         run(Command::new("strip").arg(&exec))?;
     }
-    if image == "learner" {
+    if image == "learner" || image == FOR_GPUS {
         // It reaches object stores by HTTPS; `SSL_CERT_FILE` names another file to somebody who trusts others.
         let certificates = context.join("root").join(CERTIFICATES.trim_start_matches('/'));
         fs::create_dir_all(certificates.parent().unwrap_or(&lib))?;

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the workspace needs and crates.io does not have.
 
 mod bundle;
+mod cuda;
 mod libtorch;
 mod platform;
 mod prerequisites;
@@ -51,6 +52,17 @@ pub fn for_tests(root: &Path) -> anyhow::Result<()> {
         prerequisites::check(&[Need::Pip])?;
     }
     install(&bundle, &cache, &pip, &root.join("third_party/python"))
+}
+
+/// The folder with the libraries of learners on GPUs: of no use to a build, and large.
+pub fn for_gpus() -> anyhow::Result<PathBuf> {
+    let (bundle, cache) = (cuda::bundle(Platform::of_this_machine()?), cache_of_the_shell()?);
+    if !bundle.is_installed(&cache) {
+        prerequisites::check(&[Need::Python, Need::Pip])?;
+    }
+    let folder = bundle.install(&cache, &Pip::default())?;
+    step(&format!("{}: {}", bundle.name, folder.display()));
+    Ok(folder.join("lib"))
 }
 
 fn install(bundle: &Bundle, cache: &Path, pip: &Pip, link: &Path) -> anyhow::Result<()> {

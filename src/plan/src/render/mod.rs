@@ -10,7 +10,7 @@ mod service;
 mod stateful_set;
 mod tasks;
 
-use api::TuningExperiment;
+use api::{TuningExperiment, Violation};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
 pub use network_policy::network_policies;
-pub use secret::{identity_in, secret, secret_name};
+pub use secret::{authority_in, authority_secret, authority_secret_name, identity_in, secret, secret_name};
 
 use crate::{Workload, WorkloadName};
 
@@ -78,6 +78,17 @@ pub enum RenderError {
         /// What is wrong with it.
         sentence: &'static str,
     },
+}
+
+impl RenderError {
+    /// The same as a mistake of whoever wrote the experiment, with its place apart.
+    pub fn violation(&self) -> Violation {
+        let (path, message) = match self {
+            Self::Template(sentence) => ("spec.trajectory.template", sentence.as_str()),
+            Self::Field { field, sentence } => (*field, *sentence),
+        };
+        Violation { path: path.to_owned(), message: message.to_owned() }
+    }
 }
 
 /// The objects of a workload.

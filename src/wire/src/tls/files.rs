@@ -5,8 +5,15 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::authority::LIFE_OF_AUTHORITY;
+use super::shown::{Folder, Shown};
 use super::{Authority, Identity, Role, TlsError};
+
+/// Between two looks into a folder whose files may have been replaced.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 const AUTHORITY: &str = "ca.pem";
 const CERTIFICATE: &str = "cert.pem";
@@ -14,7 +21,8 @@ const KEY: &str = "key.pem";
 
 /// Sees to it that `dir` holds the identities of experiment `uid`, in a folder per role named by [`Role::as_str`].
 ///
-/// Makes all of them under a new authority if `dir` does not exist, and all at once: a kill leaves either none or all.
+/// Makes all of them under a new authority if `dir` does not exist, and all at once: a kill leaves either none or all. They
+/// are good for as long as their run may be resumed: nobody renews them, and whoever could steal one could steal its successor.
 pub fn establish(dir: &Path, uid: &str) -> Result<(), TlsError> {
     if dir.try_exists().map_err(read_error(dir))? {
         return Role::ALL.into_iter().try_for_each(|role| expect(&dir.join(role.as_str()), &role.name(uid)));
@@ -27,7 +35,7 @@ pub fn establish(dir: &Path, uid: &str) -> Result<(), TlsError> {
     }
     let authority = Authority::new(uid)?;
     for role in Role::ALL {
-        authority.issue(role)?.save(&partial.join(role.as_str()))?;
+        authority.issue_for(role, LIFE_OF_AUTHORITY)?.save(&partial.join(role.as_str()))?;
     }
     fs::rename(&partial, dir).map_err(write_error(dir))
 }
@@ -42,8 +50,22 @@ fn expect(dir: &Path, name: &str) -> Result<(), TlsError> {
 }
 
 impl Identity {
-    /// Reads the identity in `dir`.
+    /// Reads the identity in `dir`, and follows it: files that are replaced there are used half a minute later.
     pub fn load(dir: &Path) -> Result<Self, TlsError> {
+        Self::follow(dir, LOOK_EVERY)
+    }
+
+    /// The same, with at least `every` between two looks.
+    pub fn follow(dir: &Path, every: Duration) -> Result<Self, TlsError> {
+        let identity = Self::read(dir)?;
+        let folder = Folder { path: dir.to_owned(), every };
+        let name = identity.role.name(&identity.uid);
+        let shown = Shown::new(name, identity.authority.clone(), identity.shown.key(), Some(folder));
+        Ok(Self { shown: Arc::new(shown), ..identity })
+    }
+
+    /// Reads the identity in `dir` once.
+    pub(super) fn read(dir: &Path) -> Result<Self, TlsError> {
         let [authority, certificate, key] = [AUTHORITY, CERTIFICATE, KEY].map(|name| {
             let path = dir.join(name);
             fs::read_to_string(&path).map_err(|source| TlsError::Read { path, source })

@@ -44,9 +44,51 @@ fn another_experiment_of_the_same_uid_is_not_believed() {
 #[test]
 fn an_expired_certificate_is_not_believed() {
     let [operator, agent, _] = identities("old");
-    let later = SystemTime::now() + Duration::from_secs(3651 * 24 * 3600);
+    assert_eq!(verdict(&operator, Role::Agent, &agent, SystemTime::now() + LIFE - Duration::from_secs(60)), Ok(()));
+    let later = SystemTime::now() + LIFE + Duration::from_secs(60);
     let error = verdict(&operator, Role::Agent, &agent, later).unwrap_err();
     assert!(matches!(error, rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { .. })), "{error:?}");
+}
+
+#[test]
+fn an_authority_that_was_kept_issues_what_its_first_identities_believe() {
+    let first = Authority::new("kept").unwrap();
+    let before = first.issue(Role::Operator).unwrap();
+    let again = Authority::from_pem("kept", first.certificate_pem().to_owned(), &first.key_pem()).unwrap();
+    let after = again.issue(Role::Agent).unwrap();
+    assert_eq!(verdict(&before, Role::Agent, &after, SystemTime::now()), Ok(()));
+    assert_eq!(verdict(&after, Role::Operator, &before, SystemTime::now()), Ok(()));
+}
+
+#[test]
+fn an_identity_is_renewed_by_itself_only_and_its_clones_with_it() {
+    let authority = Authority::new("one").unwrap();
+    let identity = authority.issue_for(Role::Agent, Duration::from_secs(600)).unwrap();
+    let clone = identity.clone();
+    for (stranger, name) in [
+        (authority.issue(Role::Learner).unwrap(), "another role"),
+        (Authority::new("one").unwrap().issue(Role::Agent).unwrap(), "another authority"),
+    ] {
+        assert!(matches!(identity.renew(&stranger), Err(TlsError::Another { .. })), "{name}");
+    }
+    let left = |identity: &Identity| identity.not_after().unwrap().duration_since(SystemTime::now()).unwrap();
+    assert!(left(&clone) <= Duration::from_secs(600));
+    identity.renew(&authority.issue(Role::Agent).unwrap()).unwrap();
+    assert!(left(&clone) > LIFE - Duration::from_secs(600));
+}
+
+#[test]
+fn files_that_are_replaced_by_something_else_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("one").unwrap();
+    authority.issue(Role::Agent).unwrap().save(folder.path()).unwrap();
+    let identity = Identity::follow(folder.path(), Duration::ZERO).unwrap();
+    let before = identity.shown.key();
+    let other = authority.issue(Role::Agent).unwrap();
+    std::fs::write(folder.path().join("cert.pem"), &other.certificate).unwrap();
+    assert_eq!(identity.shown.key().cert, before.cert, "the key is still the first one's");
+    std::fs::write(folder.path().join("key.pem"), &other.key).unwrap();
+    assert_ne!(identity.shown.key().cert, before.cert);
 }
 
 #[test]

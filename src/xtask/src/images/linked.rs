@@ -1,13 +1,18 @@
 //! The shared libraries that a program is linked with, as this machine's loader finds them.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::command::output;
+
+/// NVIDIA's driver, which is brought into containers by whoever starts them on a node that has one.
+const DRIVER: &str = "libcuda.so.1";
 
 /// A shared library.
 #[derive(Debug, PartialEq)]
@@ -31,6 +36,18 @@ pub fn libraries(program: &Path, beside: &Path) -> anyhow::Result<Vec<Library>> 
     parse(&String::from_utf8_lossy(&text))
 }
 
+/// The same and all that lies in the folder `beside`, with what that is linked with: libraries may be loaded by their names, too.
+pub fn libraries_beside(program: &Path, beside: &Path) -> anyhow::Result<Vec<Library>> {
+    let mut all = libraries(program, beside)?;
+    for entry in fs::read_dir(beside).with_context(|| format!("cannot list {}", beside.display()))? {
+        let path = entry?.path();
+        all.extend(libraries(&path, beside)?);
+        all.push(Library { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path });
+    }
+    let by_name: BTreeMap<String, Library> = all.into_iter().map(|library| (library.name.clone(), library)).collect();
+    Ok(by_name.into_values().collect())
+}
+
 /// What `ldd` says: `NAME => PATH (ADDRESS)`, or for the loader `PATH (ADDRESS)`; the kernel's own has no path.
 fn parse(text: &str) -> anyhow::Result<Vec<Library>> {
     let mut libraries = Vec::new();
@@ -38,6 +55,9 @@ fn parse(text: &str) -> anyhow::Result<Vec<Library>> {
         let path = line.split_once(" => ").map_or(line, |(_, path)| path);
         let path = path.rsplit_once(" (").map_or(path, |(path, _)| path);
         let name = line.split([' ', '\t']).next().unwrap_or_default();
+        if name == DRIVER {
+            continue;
+        }
         if !path.starts_with('/') {
             bail!("{name} is not to be found on this machine");
         }
@@ -61,6 +81,11 @@ mod tests {
         assert_eq!(names, ["libm.so.6", "ld-linux-x86-64.so.2"]);
         assert_eq!(found[1].path, Path::new("/lib64/ld-linux-x86-64.so.2"));
         assert_eq!(found.iter().map(Library::is_loader).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn the_driver_is_not_looked_for() {
+        assert_eq!(parse("\tlibcuda.so.1 => not found\n").unwrap(), []);
     }
 
     #[test]

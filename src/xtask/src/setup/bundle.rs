@@ -124,7 +124,7 @@ impl Bundle {
 }
 
 impl Part {
-    fn to(&self) -> &str {
+    pub fn to(&self) -> &str {
         match self {
             Self::File { to, .. } => to,
             Self::Folder { to, .. } | Self::Link { to, .. } | Self::Text { to, .. } => to,

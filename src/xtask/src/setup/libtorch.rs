@@ -53,8 +53,6 @@ fn version(folder: &Path) -> Option<String> {
 /// What `libtorch_cpu` needs to be linked and loaded. The wheels of PyPI are built with CUDA: without a GPU only the two
 /// small libraries of NVIDIA that it is linked to are needed, not its CUDA half.
 pub fn bundle(platform: Platform) -> Bundle {
-    let own = own_libraries(platform).iter().map(|from| library(from));
-    let nvidia = ["nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/lib/libcupti.so.13"].map(library);
     let rest = [
         Part::Folder { from: "torch/include/", to: "include" },
         Part::Link { to: "lib/libtorch.so", target: "libtorch_cpu.so" },
@@ -64,11 +62,17 @@ pub fn bundle(platform: Platform) -> Bundle {
         name: format!("libtorch-{VERSION}-cpu-{}", platform.name()),
         platform,
         wheels: wheels(platform),
-        parts: own.chain(nvidia).chain(rest).collect(),
+        parts: libraries(platform).into_iter().chain(rest).collect(),
     }
 }
 
-fn library(from: &'static str) -> Part {
+/// What is needed to run.
+pub(super) fn libraries(platform: Platform) -> Vec<Part> {
+    let nvidia = ["nvidia/cu13/lib/libcudart.so.13", "nvidia/cu13/lib/libcupti.so.13"];
+    own_libraries(platform).iter().copied().chain(nvidia).map(library).collect()
+}
+
+pub(super) fn library(from: &'static str) -> Part {
     let name = from.rsplit('/').next().unwrap_or(from);
     Part::File { from, to: format!("lib/{name}") }
 }
@@ -91,7 +95,7 @@ fn own_libraries(platform: Platform) -> &'static [&'static str] {
     }
 }
 
-fn wheels(platform: Platform) -> Vec<Wheel> {
+pub(super) fn wheels(platform: Platform) -> Vec<Wheel> {
     let [torch, cudart, cupti] = match platform {
         Platform::X86_64 => [
             "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7",

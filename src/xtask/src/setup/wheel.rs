@@ -47,8 +47,8 @@ impl Pip {
         pip.args(["--only-binary", ":all:", "--implementation", "cp", "--disable-pip-version-check"]);
         let abi = format!("cp{}", self.python.replace('.', ""));
         pip.args(["--python-version", self.python, "--abi", &abi, "--abi", "none"]);
-        for glibc in ["2_28", "2_27", "2_25", "2_17"] {
-            pip.arg("--platform").arg(format!("manylinux_{glibc}_{}", platform.name()));
+        for glibc in ["_2_28", "_2_27", "_2_25", "_2_18", "_2_17", "_2_12", "2014"] {
+            pip.arg("--platform").arg(format!("manylinux{glibc}_{}", platform.name()));
         }
         pip.args(&self.options).arg("--dest").arg(to).arg("--requirement").arg(&requirements);
         // pip collects files in the folder for temporary ones first, which is often too small for half a gigabyte.

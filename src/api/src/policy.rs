@@ -25,6 +25,7 @@ pub struct PublishSpec {
 }
 
 /// Policies that an experiment learned: where they are, and what they fit.
+#[allow(clippy::duplicated_attributes, reason = "each column has its own, several of one type")]
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "trainpilot.dev",

@@ -17,6 +17,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::OperatorError;
 
+/// Objects of a list that are read at once, each with all that nobody needs: what a page takes is not soon given back.
+const PAGE: u32 = 100;
+
 /// After this time a write that was never seen is no longer waited for: the object may have been removed in between.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -44,7 +47,7 @@ where
         changed: impl Fn(&K) + Send + Sync + 'static,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
         let (store, writer) = reflector::store();
-        let config = watcher::Config::default().labels(selector);
+        let config = watcher::Config::default().labels(selector).page_size(PAGE);
         let stream = watcher(api, config).modify(slim).default_backoff().reflect(writer);
         let names = Arc::new(Names::default());
         let (known, seen) = (Arc::clone(&names), store.clone());

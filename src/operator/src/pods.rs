@@ -32,6 +32,19 @@ pub fn slim(pod: &mut Pod) {
     if let Some(annotations) = &mut pod.metadata.annotations {
         annotations.retain(|name, _| name == INDEX);
     }
+    if let Some(status) = &mut pod.status {
+        (status.host_ips, status.pod_ips) = (None, None);
+        let containers = status.container_statuses.iter_mut().flatten();
+        containers.chain(status.init_container_statuses.iter_mut().flatten()).for_each(slim_container);
+    }
+}
+
+/// Ten thousand times what a node says of a container would be most of our memory.
+fn slim_container(container: &mut ContainerStatus) {
+    let ContainerStatus { name, image, state, last_state, ready, started, restart_count, .. } =
+        std::mem::take(container);
+    *container =
+        ContainerStatus { name, image, state, last_state, ready, started, restart_count, ..ContainerStatus::default() };
 }
 
 /// Whether it is what the label says.

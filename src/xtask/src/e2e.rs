@@ -8,7 +8,6 @@ use std::{
 use clap::Args;
 
 use crate::{
-    CLUSTER_TESTS,
     check::report,
     cluster,
     command::{cargo, run, step, target_directory},
@@ -36,9 +35,13 @@ impl EndToEnd {
         in_cluster(root, "dev", self.keep, |_, cluster| {
             let test = |arguments: &[&str]| {
                 let mut command = cargo(root);
-                command.args(["test", "--package", CLUSTER_TESTS, "--test", "suite", "--"]).args(arguments);
-                run(command.args(&self.filter).envs(cluster.clone()))
+                // Of the whole workspace, whose libraries are built already: alone it would have others.
+                command.args(["test", "--workspace", "--test", "suite", "--"]).args(arguments);
+                run(command.envs(cluster.clone()))
             };
+            if let Some(filter) = &self.filter {
+                return test(&["--test-threads", "1", filter]);
+            }
             // Those that kill the operator, or count what it does, have it for themselves.
             report(&[
                 ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::"])),

@@ -43,9 +43,14 @@ impl Server {
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind(listen))?;
+        // Bound without waiting: its owner may be a task of another runtime.
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
         let (address, away) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
+        let within = runtime.enter();
+        let listener = TcpListener::from_std(listener)?;
         runtime.spawn(serve(listener, service.build(), Arc::clone(&away)));
+        drop(within);
         Ok(Self { address, away, runtime: Some(runtime) })
     }
 

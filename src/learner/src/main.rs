@@ -99,20 +99,20 @@ fn print(result: Result<impl serde::Serialize, LearnerError>) -> anyhow::Result<
 
 fn policy(args: &Args) -> anyhow::Result<()> {
     let (config, device, identity) = prepare(args)?;
-    let runtime = runtime()?;
-    let strategy = Strategy::new(&config, device, runtime.handle())?;
-    let storage = Storage::open(&args.storage, runtime.handle())?;
+    let (runtime, stores) = (runtime()?, runtime()?);
+    let strategy = Strategy::new(&config, device, stores.handle())?;
+    let storage = Storage::open(&args.storage, stores.handle())?;
     let (learner, strategy) = Learner::open(config, storage, strategy)?;
     let app = policy_learner::service::router(Arc::clone(&learner));
-    let (working, handle) = (Arc::clone(&learner), runtime.handle().clone());
+    let (working, handle) = (Arc::clone(&learner), stores.handle().clone());
     let work = move || working.learn_all(strategy, &handle);
     runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
 }
 
 fn world_model(args: &Args, policy_learner: &str) -> anyhow::Result<()> {
     let (config, device, identity) = prepare(args)?;
-    let runtime = runtime()?;
-    let handle: Handle = runtime.handle().clone();
+    let (runtime, stores) = (runtime()?, runtime()?);
+    let handle: Handle = stores.handle().clone();
     let learner = WorldModelLearner::open(config, &args.storage, &identity, policy_learner, &handle)?;
     let app = world_model_learner::service::router(Arc::clone(&learner));
     let working = Arc::clone(&learner);
@@ -141,6 +141,7 @@ fn device(name: Option<&str>) -> anyhow::Result<Device> {
     }
 }
 
+/// One serves, another reaches stores: whoever waits for a store while others wait for it must not depend on them.
 fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }

@@ -30,7 +30,7 @@ pub fn router(learner: Arc<Learner>) -> Router {
         .route(POLICY_PATH, allow(&[Role::Operator, Role::Agent], get(policies)))
         .route(&format!("{SEGMENTS_PATH}/{{epoch}}"), allow(&[Role::Learner], get(segment)))
         .route(&format!("{WORLD_MODELS_PATH}/{{epoch}}"), allow(&[Role::Learner], put(world_model)))
-        .route("/metrics", get(|State(learner): State<Arc<Learner>>| async move { metrics::render(&learner) }))
+        .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(MAX_STEPS_BYTES.max(MAX_WORLD_MODEL_BYTES)))
         .with_state(learner)
 }
@@ -51,8 +51,12 @@ async fn store(State(learner): State<Arc<Learner>>, Json(steps): Json<Steps>) ->
     blocking(move || learner.store(steps)).await.map(Json)
 }
 
-async fn state(State(learner): State<Arc<Learner>>) -> Json<LearnerState> {
-    Json(learner.state())
+async fn state(State(learner): State<Arc<Learner>>) -> Result<Json<LearnerState>, Refusal> {
+    blocking(move || Ok(learner.state())).await.map(Json)
+}
+
+async fn metrics(State(learner): State<Arc<Learner>>) -> Result<String, Refusal> {
+    blocking(move || Ok(metrics::render(&learner))).await
 }
 
 /// The newest policy at once, then each later one for as long as the agent listens.
@@ -83,7 +87,7 @@ async fn world_model(
     blocking(move || learner.take_world_model(epoch, &model)).await.map(Json)
 }
 
-/// Runs what waits for a disk where it stops nobody else.
+/// Runs what waits for a disk or a store, or for somebody who does, where it stops nobody else.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LearnerError> + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -85,7 +85,9 @@ fn main() -> ExitCode {
     match run.unwrap_or_else(|panic| Err(LearnerError::Panic(said(&*panic)).into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // On one line, which is what a cluster keeps of it; stores answer with several.
+            let words = format!("{error:#}");
+            eprintln!("error: {}", words.split_whitespace().collect::<Vec<_>>().join(" "));
             ExitCode::FAILURE
         }
     }

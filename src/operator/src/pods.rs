@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{Timestamp, labels};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 use tuning::TrajectoryKey;
 use wire::agent::attempt_of;
@@ -21,6 +21,9 @@ const TROUBLE: [&str; 7] = [
     "CreateContainerError",
     "RunContainerError",
 ];
+
+/// Characters of what a container wrote last that are told.
+const WORDS: usize = 600;
 
 /// Drops what nobody here reads.
 pub fn slim(pod: &mut Pod) {
@@ -102,7 +105,7 @@ pub fn failure(pod: &Pod) -> Option<String> {
     Some(format!("pod {}: {sentence}", pod.name_any()))
 }
 
-/// How a container ended, if it was no success.
+/// How a container ended, if it was no success, and what it wrote last.
 fn ended_badly(container: &ContainerStatus) -> Option<String> {
     let state = container.state.as_ref().and_then(|state| state.terminated.as_ref());
     let ended = state.or_else(|| container.last_state.as_ref()?.terminated.as_ref())?;
@@ -113,7 +116,14 @@ fn ended_badly(container: &ContainerStatus) -> Option<String> {
         Some("OOMKilled") => "ran out of memory".to_owned(),
         _ => format!("ended with exit code {}", ended.exit_code),
     };
-    Some(format!("the container {} {why}", container.name))
+    let said = last_words(ended).map(|words| format!(": {words}")).unwrap_or_default();
+    Some(format!("the container {} {why}{said}", container.name))
+}
+
+/// The last line that it wrote, which a node keeps of a container that failed.
+fn last_words(ended: &ContainerStateTerminated) -> Option<String> {
+    let line = ended.message.as_ref()?.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line.chars().filter(|character| !character.is_control()).take(WORDS).collect())
 }
 
 /// How often its containers were started again, and why the last one ended.
@@ -144,13 +154,60 @@ pub fn waits_for(pod: &Pod, needs_node: bool) -> Option<String> {
     statuses.filter_map(stuck).next().map(|why| format!("pod {}: {why}", pod.name_any()))
 }
 
-/// What keeps a container from starting, if that is more than time.
+/// What keeps a container from starting, or from going on, if that is more than time.
 fn stuck(container: &ContainerStatus) -> Option<String> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    if waiting.reason.as_deref() == Some("CrashLoopBackOff") {
+        return ended_badly(container).map(|why| format!("{why}; it is started again"));
+    }
     let reason = waiting.reason.as_deref().filter(|reason| TROUBLE.contains(reason))?;
     let message = waiting.message.clone().unwrap_or_default();
     Some(format!(
         "the container {} can't start with the image {}: {reason}: {message}",
         container.name, container.image
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(phase: &str, container: serde_json::Value) -> Pod {
+        let whole = json!({"name": "trainer", "image": "i", "imageID": "", "ready": false, "restartCount": 3});
+        let mut status = whole.as_object().unwrap().clone();
+        status.extend(container.as_object().unwrap().clone());
+        let status = json!({"phase": phase, "containerStatuses": [status]});
+        let mut pod = serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap();
+        slim(&mut pod);
+        pod
+    }
+
+    #[test]
+    fn a_pod_that_failed_is_told_of_with_the_last_line_that_it_wrote() {
+        let ended = |end| failure(&pod("Failed", json!({"state": {"terminated": end}}))).unwrap();
+        let said = "step 3\nRuntimeError: \u{1b}CUDA out of memory\n\n";
+        assert_eq!(
+            ended(json!({"exitCode": 1, "reason": "Error", "message": said})),
+            "pod p: the container trainer ended with exit code 1: RuntimeError: CUDA out of memory"
+        );
+        assert_eq!(
+            ended(json!({"exitCode": 137, "reason": "OOMKilled"})),
+            "pod p: the container trainer ran out of memory"
+        );
+        assert!(ended(json!({"exitCode": 1, "message": "x".repeat(4000)})).len() < 700);
+    }
+
+    #[test]
+    fn a_container_that_ends_again_and_again_is_something_to_tell_of() {
+        let end = json!({"exitCode": 1, "message": "error: object store: can't read s3://b/run: 403"});
+        let loops = json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": end}});
+        assert_eq!(
+            waits_for(&pod("Running", loops), true).unwrap(),
+            "pod p: the container trainer ended with exit code 1: error: object store: can't read s3://b/run: 403; it is started again"
+        );
+        assert_eq!(waits_for(&pod("Running", json!({"state": {"running": {}}})), true), None);
+    }
 }

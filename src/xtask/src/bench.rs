@@ -95,7 +95,8 @@ impl Bench {
         let outcomes = wanted.map(|Measured { name, package, what }| {
             step(&format!("{name}: {what}"));
             let mut bench = cargo(root);
-            bench.envs(KEEP_MEMORY).args(["bench", "--package", package, "--bench", name]);
+            // Of the whole workspace, whose libraries are built already: alone it would have others.
+            bench.envs(KEEP_MEMORY).args(["bench", "--workspace", "--bench", name]);
             let outcome = match *package {
                 CLUSTER_TESTS => e2e::in_cluster(root, "release", false, |node, environment| {
                     cluster::pretend(root, node)?;

@@ -17,23 +17,28 @@ use crate::{
 
 /// The problem that policies are learned for.
 pub fn problem(spec: &TuningExperimentSpec) -> Problem {
-    Problem {
-        objective: objective(&spec.objective),
-        metrics: spec.metrics.iter().map(metric).collect(),
-        hyperparameters: spec.hyperparameters.iter().map(hyperparameter).collect(),
-        multipliers: spec.multipliers.clone(),
-        env_steps: spec.trajectory.env_steps,
-    }
+    let TuningExperimentSpec { metrics, hyperparameters, multipliers, .. } = spec;
+    problem_of(&spec.objective, metrics, hyperparameters, multipliers, spec.trajectory.env_steps)
 }
 
 /// The problem that the policies of a TuningPolicy were learned for.
 pub fn problem_of_policy(spec: &TuningPolicySpec) -> Problem {
+    problem_of(&spec.objective, &spec.metrics, &spec.hyperparameters, &spec.multipliers, spec.env_steps)
+}
+
+fn problem_of(
+    goal: &ObjectiveSpec,
+    metrics: &[MetricSpec],
+    hyperparameters: &[HyperparameterSpec],
+    multipliers: &[f64],
+    env_steps: u32,
+) -> Problem {
     Problem {
-        objective: objective(&spec.objective),
-        metrics: spec.metrics.iter().map(metric).collect(),
-        hyperparameters: spec.hyperparameters.iter().map(hyperparameter).collect(),
-        multipliers: spec.multipliers.clone(),
-        env_steps: spec.env_steps,
+        objective: objective(goal),
+        metrics: metrics.iter().map(metric).collect(),
+        hyperparameters: hyperparameters.iter().map(hyperparameter).collect(),
+        multipliers: multipliers.to_vec(),
+        env_steps,
     }
 }
 

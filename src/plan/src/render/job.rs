@@ -101,6 +101,7 @@ fn template(setting: &Setting<'_>, name: WorkloadName, final_evaluation: bool) -
     spec.volumes.get_or_insert_default().extend(pod::volumes(setting, name, Role::Agent));
     for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
         container.security_context.get_or_insert_with(pod::users_security);
+        container.termination_message_policy.get_or_insert_with(|| pod::LAST_WORDS.to_owned());
     }
     tasks::add(setting, spec, final_evaluation)?;
     with_agent(setting, spec, grace);
@@ -137,6 +138,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         ports: Some(vec![port]),
         volume_mounts: Some(pod::mounts()),
         security_context: Some(pod::security()),
+        termination_message_policy: Some(pod::LAST_WORDS.to_owned()),
         resources: Some(ResourceRequirements {
             requests: quantities([("cpu", "20m"), ("memory", "32Mi")]),
             limits: quantities([("cpu", "1"), ("memory", "128Mi")]),

@@ -18,6 +18,8 @@ const IDENTITY_VOLUME: &str = "trainpilot-identity";
 /// Where they are seen.
 const CONFIG_FOLDER: &str = "/etc/trainpilot/config";
 const IDENTITY_FOLDER: &str = "/etc/trainpilot/identity";
+/// What a container that failed wrote last stays with its status, which is where the operator finds it.
+pub(super) const LAST_WORDS: &str = "FallbackToLogsOnError";
 /// Whom our images run as.
 const USER: i64 = 65532;
 

@@ -117,6 +117,7 @@ fn container(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec, poli
         resources: spec.resources.clone(),
         volume_mounts: Some(mounts(spec)),
         security_context: Some(pod::security()),
+        termination_message_policy: Some(pod::LAST_WORDS.to_owned()),
         ..Container::default()
     }
 }

@@ -27,7 +27,8 @@ async fn trainers_that_always_fail_end_the_experiment_with_their_exit_code() {
     let failed = space.reaches("curves", Phase::Failed, 180).await;
     let (reason, message) = condition(&failed, "Failed").unwrap();
     assert_eq!(reason, "EpochLost");
-    assert!(message.contains("exit code 2"), "{message}");
+    // What it wrote last is clap's hint.
+    assert!(message.contains("exit code 2: For more information, try '--help'."), "{message}");
 }
 
 #[tokio::test]

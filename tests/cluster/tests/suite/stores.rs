@@ -3,10 +3,10 @@
 use api::{Phase, TuningExperiment, TuningPolicy};
 use cluster::dataset::attempts_in;
 use cluster::experiments::{CURVES, on_store, simple, slow, with};
-use cluster::stores::Store;
+use cluster::stores::{SECRET, Store};
 use cluster::{Space, condition};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use wire::artifact::sha256;
 
 const PUBLISH: &str = "publish: {name: good, to: 's3://bucket/policies'}";
@@ -100,4 +100,19 @@ async fn a_store_that_is_away_and_a_learner_that_dies_meanwhile_cost_nothing_but
     store.server.set_away(false);
     let done = space.reaches("curves", Phase::Complete, 300).await;
     whole(&store, &done).await;
+}
+
+#[tokio::test]
+async fn a_learner_that_its_store_does_not_let_in_is_told_of_with_what_the_store_says() {
+    let space = Space::new("stranger").await;
+    let store = Store::start(&space).await;
+    let change = Patch::Merge(serde_json::json!({"stringData": {"AWS_SECRET_ACCESS_KEY": "wrong"}}));
+    space.api::<Secret>().patch(SECRET, &PatchParams::default(), &change).await.unwrap();
+    space.start(&on_store(CURVES)).await;
+    let degraded = async || condition(&space.experiment("curves").await, "Degraded").is_some();
+    space.until("it says that something is wrong", 120, degraded).await;
+    let (word, message) = condition(&space.experiment("curves").await, "Degraded").unwrap();
+    assert_eq!(word, "CannotStart");
+    assert!(message.contains("s3://bucket/runs/curves-") && message.contains("SignatureDoesNotMatch"), "{message}");
+    drop(store);
 }

@@ -142,16 +142,18 @@ impl Wish {
         let outcomes = gathering.map_or(&[][..], |gathering| &gathering.ended);
         let batch = self.observed.batches.iter().find(|batch| batch.epoch == epoch);
         let failed = batch.map_or(&[][..], |batch| &batch.failed);
+        let untold = failed.iter().filter(|index| !outcomes.contains(index)).count();
+        // They need not fail at once: the learner may have been told of the others before.
         if let Some(gathering) = gathering
             && gathering.completed + gathering.diverged == 0
-            && failed.len() == trajectories as usize
+            && untold > 0
+            && outcomes.len() + untold == trajectories as usize
         {
             let cause = batch.and_then(|batch| batch.failure.clone()).unwrap_or_else(|| "no cause is known".to_owned());
             let name = if epoch > self.epochs { "the final evaluation".to_owned() } else { format!("epoch {epoch}") };
             return self.failed(Reason::EpochLost(format!("no trajectory of {name} came to an end: {cause}")));
         }
-        let untold = failed.iter().any(|index| !outcomes.contains(index));
-        if gathering.is_none() || untold {
+        if gathering.is_none() || untold > 0 {
             // A learner that was started anew first says which outcomes it has, so that nothing is given up that it holds.
             let mut lost = if gathering.is_some() { failed.to_vec() } else { Vec::new() };
             lost.sort_unstable();

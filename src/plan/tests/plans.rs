@@ -271,6 +271,27 @@ fn an_epoch_of_which_nothing_came_is_a_failure_with_its_cause() {
 }
 
 #[test]
+fn an_epoch_whose_trajectories_fail_one_after_the_other_is_lost_with_the_last_of_them() {
+    let mut observed = observed("", "");
+    let mut state = gathering(1, 8, &[0, 1, 2, 3, 4, 5]);
+    let known = state.gathering.as_mut().unwrap();
+    (known.completed, known.lost) = (0, 6);
+    // In a cluster, what was told of is no longer among what has failed.
+    let failing = |failed: &[u32]| BatchObserved { failed: failed.to_vec(), ..batch(1, 4, 0, &[]) };
+    let mut with = |failed: &[u32]| {
+        observed.repetitions = vec![seen(Some(learner(state.clone())), vec![failing(failed)])];
+        check(&observed)
+    };
+    let plan = with(&[6]);
+    assert_eq!((plan.directives[0].order.lost.as_slice(), plan.report.overall.word()), (&[6][..], "Gathering"));
+    for last in [&[6, 7][..], &[0, 1, 2, 3, 4, 5, 6, 7]] {
+        let plan = with(last);
+        assert_eq!(plan.report.overall.word(), "EpochLost");
+        assert!(plan.directives.is_empty(), "the learner would go on without one trajectory");
+    }
+}
+
+#[test]
 fn a_learner_started_anew_is_asked_what_it_has_before_anything_is_given_up() {
     let mut observed = observed("", "");
     let failed = BatchObserved { failed: (0..8).collect(), ..batch(1, 4, 0, &[]) };

@@ -183,7 +183,7 @@ impl Dataset {
     }
 
     fn key(&self, epoch: u32) -> Path {
-        self.location.prefix.clone().join("segments").join(name_of(epoch))
+        self.location.key(&format!("segments/{}", name_of(epoch)))
     }
 
     fn file(&self, epoch: u32) -> String {

@@ -91,9 +91,3 @@ pub enum LearnerError {
     #[error("{0}")]
     Refused(String),
 }
-
-/// An error and all its causes in one line.
-pub fn sentence(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}

@@ -15,7 +15,7 @@ pub mod policy_learner;
 pub mod world_model_learner;
 
 pub use curves::{CurveArgs, CurveError};
-pub use error::{LearnerError, sentence};
+pub use error::LearnerError;
 pub use policy_learner::{Learned, LearnedEpoch, Learner, Lesson, Published, Storage, Strategy};
 pub use world_model_learner::WorldModelLearner;
 

@@ -1,10 +1,7 @@
 //! Brings a plan about: what is unwanted ends, what is wanted is made, learners are told, the status is written, and people
 //! are told. Writes only what differs from what is there.
 
-use std::fmt::Debug;
-
 use api::{TuningExperiment, TuningPolicy, labels};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -12,20 +9,19 @@ use kube::runtime::events::{self, EventType, Recorder};
 use kube::{Resource, ResourceExt};
 use plan::render::{LEARNER_PORT, Object, RenderError, Setting, config_map_name, network_policies, render};
 use plan::{Directive, Event, Plan, Workload, WorkloadName};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, Span, info_span};
 use wire::client::order_epoch;
+use wire::sentence;
 
 use crate::caches::{Cache, version};
 use crate::context::Context;
 use crate::drift::is_as_wanted;
-use crate::error::{OperatorError, sentence};
+use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::pods;
-use crate::writer::failed;
+use crate::writer::{Made, failed};
 
 /// Brings the plan about.
 ///
@@ -59,31 +55,6 @@ pub async fn apply(
     work.status(plan).await?;
     work.tell_people(&events).await;
     Ok(())
-}
-
-/// An object that we make.
-trait Made:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-    + Serialize
-    + DeserializeOwned
-    + Clone
-    + Debug
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<K> Made for K where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Serialize
-        + DeserializeOwned
-        + Clone
-        + Debug
-        + Send
-        + Sync
-        + 'static
-{
 }
 
 struct Work<'a> {

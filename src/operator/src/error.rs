@@ -58,9 +58,3 @@ impl OperatorError {
         }
     }
 }
-
-/// An error and all its causes in one line: logs in JSON would leave out the causes.
-pub fn sentence(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}

@@ -9,10 +9,11 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use plan::{Observed, Plan};
+use wire::sentence;
 
 use crate::caches::version;
 use crate::context::Context;
-use crate::error::{OperatorError, sentence};
+use crate::error::OperatorError;
 use crate::gathering::Gathering;
 use crate::identities::{identity, renew};
 use crate::writer::failed;

@@ -17,6 +17,31 @@ use crate::figures::Figures;
 /// Whom the apiserver knows as the owner of the fields that we write.
 pub const FIELD_MANAGER: &str = "trainpilot-operator";
 
+/// An object that we make.
+pub trait Made:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Made for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Writes, as long as this replica leads.
 #[derive(Clone)]
 pub struct Writer {
@@ -37,10 +62,7 @@ impl Writer {
     }
 
     /// Makes or changes an object of ours, whole.
-    pub async fn apply<K>(&self, object: &K) -> Result<K, OperatorError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
-    {
+    pub async fn apply<K: Made>(&self, object: &K) -> Result<K, OperatorError> {
         let patch = Patch::Apply(object);
         let name = object.name_any();
         self.leads()?;
@@ -50,10 +72,7 @@ impl Writer {
     }
 
     /// Makes an object if there is none of its name; says whether it did.
-    pub async fn create<K>(&self, object: &K) -> Result<bool, OperatorError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
-    {
+    pub async fn create<K: Made>(&self, object: &K) -> Result<bool, OperatorError> {
         self.leads()?;
         let api = self.api::<K>(object.namespace().as_deref().unwrap_or_default());
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };

@@ -6,31 +6,25 @@ use api::{
 };
 
 use crate::Valid;
+use crate::render::unmistakable;
 
-/// Characters of a unique id that tell experiments of one name apart.
-const TELLING: usize = 8;
-
-/// Where the learners of an experiment keep what they know, if that is an object store: below it, each repetition has a folder.
-pub(crate) fn store(experiment: &TuningExperiment) -> Option<String> {
-    let url = experiment.spec.learners.policy.as_ref()?.storage.as_ref()?.url.as_ref()?;
-    Some(format!("{}/{}", url.trim_end_matches('/'), own(experiment)))
+/// Where the learners of an experiment keep what they know, if that is an object store.
+fn store(experiment: &TuningExperiment) -> Option<String> {
+    let storage = experiment.spec.learners.policy.as_ref()?.storage.as_ref()?;
+    Some(own_place(experiment, storage.url.as_ref()?))
 }
 
-/// Name of an experiment that no other one ever has.
-pub(crate) fn own(experiment: &TuningExperiment) -> String {
+/// The folder of an experiment, and of no other that there ever was, below a URL: below it, each repetition has one.
+pub(crate) fn own_place(experiment: &TuningExperiment, url: &str) -> String {
     let name = experiment.metadata.name.as_deref().unwrap_or_default();
-    format!("{name}-{}", telling(experiment))
-}
-
-fn telling(experiment: &TuningExperiment) -> String {
-    experiment.metadata.uid.iter().flat_map(|uid| uid.chars()).take(TELLING).collect()
+    format!("{}/{}", url.trim_end_matches('/'), unmistakable(experiment, name))
 }
 
 /// Where the policy learner of a repetition leaves its last policy.
 pub(crate) fn artifact(experiment: &TuningExperiment, repetition: u32) -> Option<String> {
     let publish = experiment.spec.publish.as_ref()?;
-    let folder = publish.to.trim_end_matches('/');
-    Some(format!("{folder}/{}-{}-r{repetition}.safetensors", publish.name, telling(experiment)))
+    let (folder, name) = (publish.to.trim_end_matches('/'), unmistakable(experiment, &publish.name));
+    Some(format!("{folder}/{name}-r{repetition}.safetensors"))
 }
 
 /// The TuningPolicy that is to be written before an experiment is told to be complete; none where that has happened, or
@@ -58,7 +52,7 @@ pub(crate) fn policy(valid: &Valid<'_>, status: &TuningExperimentStatus) -> Opti
             figures: FiguresSpec { objective: best.objective, fte: status.fte },
             experiment: OriginSpec { name: valid.name.to_owned(), uid: valid.uid.to_owned() },
             dataset: store(experiment),
-            artifacts: artifacts.clone(),
+            artifacts,
         },
     );
     policy.metadata.namespace.clone_from(&experiment.metadata.namespace);

@@ -12,7 +12,10 @@ pub mod exposition;
 pub mod forecast;
 pub mod http;
 pub mod learner;
+mod sentence;
 pub mod settings;
 pub mod tls;
 pub mod trainer;
 pub mod world_model;
+
+pub use sentence::sentence;

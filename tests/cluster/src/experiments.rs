@@ -51,10 +51,12 @@ pub fn slow(milliseconds: u32) -> String {
     CURVES.replace(command, &pause)
 }
 
-/// An experiment whose learners keep everything on the store of [`crate::stores`].
+/// A learner that keeps everything on the store of [`crate::stores`].
+pub const LEARNER_ON_STORE: &str = "{storage: {url: 's3://bucket/runs'}, credentialsSecret: store}";
+
+/// An experiment whose policy learner is one.
 pub fn on_store(yaml: &str) -> String {
-    let learner = "{storage: {url: 's3://bucket/runs'}, credentialsSecret: store}";
-    with(yaml, &format!("learners: {{policy: {learner}}}"))
+    with(yaml, &format!("learners: {{policy: {LEARNER_ON_STORE}}}"))
 }
 
 /// An experiment with another field in its spec.

@@ -76,10 +76,10 @@ impl Journal {
         Ok(Self::File(FileJournal::open(dir, epoch)?))
     }
 
-    /// Opens `location/journal/epoch-NNNNNN/`, an object for each append. Its calls wait within `runtime`, so they must not be
-    /// made by its own tasks.
-    pub fn on_store(location: &Location, epoch: u32, runtime: &Handle) -> Result<Self, JournalError> {
-        Ok(Self::Parts(PartJournal::open(location, epoch, runtime)?))
+    /// The one at `location/journal/epoch-NNNNNN/`, an object for each append, which [`Journal::records`] is to read before
+    /// anything is appended. Its calls wait within `runtime`, so they must not be made by its own tasks.
+    pub fn on_store(location: &Location, epoch: u32, runtime: &Handle) -> Self {
+        Self::Parts(PartJournal::new(location, epoch, runtime))
     }
 
     /// Appends `records` and waits until they are durable. After an error a later append may succeed, and nothing of them is

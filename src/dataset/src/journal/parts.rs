@@ -19,11 +19,10 @@ pub struct PartJournal {
 }
 
 impl PartJournal {
-    pub(super) fn open(location: &Location, epoch: u32, runtime: &Handle) -> Result<Self, JournalError> {
+    /// A journal of which nothing was read yet: an append finds itself overtaken if there is anything.
+    pub(super) fn new(location: &Location, epoch: u32, runtime: &Handle) -> Self {
         let location = location.below("journal").below(&format!("epoch-{epoch:06}"));
-        let mut journal = Self { location, next: 1, runtime: runtime.clone() };
-        journal.next = journal.numbers()?.last().map_or(1, |last| last + 1);
-        Ok(journal)
+        Self { location, next: 1, runtime: runtime.clone() }
     }
 
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {

@@ -80,11 +80,10 @@ impl Keep {
 
     /// The journal of an epoch.
     pub fn journal(&self, epoch: u32) -> Result<Journal, LearnerError> {
-        let journal = match self {
-            Self::Folder(folder) => Journal::open(folder.root(), epoch),
-            Self::Store(location, runtime) => Journal::on_store(location, epoch, runtime),
-        };
-        Ok(journal.map_err(dataset::SpoolError::from)?)
+        match self {
+            Self::Folder(folder) => Ok(Journal::open(folder.root(), epoch).map_err(dataset::SpoolError::from)?),
+            Self::Store(location, runtime) => Ok(Journal::on_store(location, epoch, runtime)),
+        }
     }
 }
 

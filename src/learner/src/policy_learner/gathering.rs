@@ -5,9 +5,10 @@ use std::sync::{MutexGuard, PoisonError};
 
 use dataset::{Record, Spool};
 use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
+use wire::sentence;
 
 use super::{Learner, Progress};
-use crate::{LearnerError, sentence};
+use crate::LearnerError;
 
 /// The epoch being gathered.
 pub(super) struct Gathering {

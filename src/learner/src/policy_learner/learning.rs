@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tuning::Trajectory;
 use wire::learner::LearnerPhase;
+use wire::sentence;
 
 use super::publish::{hand_out, publication, publish};
 use super::strategy::{Learned, Lesson, Strategy};
 use super::summary::{env_steps, summary};
 use super::{LearnedEpoch, Learner, policy_epochs};
-use crate::{LearnerError, sentence};
+use crate::LearnerError;
 
 /// Pause before a commit that failed (disk full, storage away) is tried again.
 const RETRY: Duration = Duration::from_secs(2);

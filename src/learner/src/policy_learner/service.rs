@@ -15,11 +15,12 @@ use wire::http::allow;
 use wire::learner::{
     EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored,
 };
+use wire::sentence;
 use wire::tls::Role;
 use wire::world_model::{Held, MAX_WORLD_MODEL_BYTES, SEGMENT_WAIT, SEGMENTS_PATH, WORLD_MODELS_PATH};
 
 use super::{Learner, Published, metrics};
-use crate::{LearnerError, sentence};
+use crate::LearnerError;
 
 /// All routes of a learner.
 pub fn router(learner: Arc<Learner>) -> Router {

@@ -10,10 +10,11 @@ use tokio::runtime::Handle;
 use tuning::Trajectory;
 use wire::client::{ClientError, offer_world_model, segment};
 use wire::http::{Timeouts, client};
+use wire::sentence;
 use wire::tls::{Identity, Role};
 
 use super::{Standing, lock};
-use crate::{LearnerError, sentence};
+use crate::LearnerError;
 
 /// Pause before a policy learner that did not answer, or refused, is asked again.
 const RETRY: Duration = Duration::from_millis(500);

@@ -19,11 +19,12 @@ use tch::Device;
 use tokio::runtime::Handle;
 use tuning::Trajectory;
 use wire::forecast::ForecastScores;
+use wire::sentence;
 use wire::settings::{Algorithm, LearnerConfig, SimpleSettings};
 use wire::tls::Identity;
 use wire::world_model::WorldModelState;
 
-use crate::{LearnerError, seed, sentence};
+use crate::{LearnerError, seed};
 use link::Link;
 use storage::Storage;
 

@@ -37,7 +37,7 @@ pub(super) fn of_workload(setting: &Setting<'_>, name: WorkloadName) -> ObjectMe
 
 /// A name that no earlier experiment of the same name has used. Nodes remember the content of Secrets and ConfigMaps by their
 /// names, and would give it to the pods of the next one.
-pub(super) fn unmistakable(experiment: &TuningExperiment, name: &str) -> String {
+pub(crate) fn unmistakable(experiment: &TuningExperiment, name: &str) -> String {
     let uid = experiment.metadata.uid.as_deref().unwrap_or_default();
     format!("{name}-{}", uid.split('-').next().unwrap_or_default())
 }

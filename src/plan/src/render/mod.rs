@@ -18,6 +18,7 @@ use serde::Serialize;
 
 pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
+pub(crate) use metadata::unmistakable;
 pub use network_policy::network_policies;
 pub use secret::{authority_in, authority_secret, authority_secret_name, identity_in, secret, secret_name};
 

@@ -152,7 +152,7 @@ fn environment(
 /// looks for trajectories looks.
 fn storage(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec) -> String {
     let Some(url) = url(spec) else { return format!("{STORAGE_FOLDER}/learner") };
-    let place = format!("{}/{}", url.trim_end_matches('/'), publication::own(setting.experiment));
+    let place = publication::own_place(setting.experiment, url);
     match name {
         WorkloadName::WorldModelLearner { repetition } => {
             format!("{place}/repetition-{repetition}/world-model-learner")

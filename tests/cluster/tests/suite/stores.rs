@@ -2,7 +2,7 @@
 
 use api::{Phase, TuningExperiment, TuningPolicy};
 use cluster::dataset::attempts_in;
-use cluster::experiments::{CURVES, on_store, simple, slow, with};
+use cluster::experiments::{CURVES, LEARNER_ON_STORE, on_store, simple, slow, with};
 use cluster::stores::{SECRET, Store};
 use cluster::{Space, condition};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
@@ -68,10 +68,11 @@ async fn a_world_model_begins_with_what_another_experiment_gathered() {
     let store = Store::start(&space).await;
     space.start(&with(&on_store(CURVES), PUBLISH)).await;
     let first = space.reaches("curves", Phase::Complete, 240).await;
-    let learner = "{storage: {url: 's3://bucket/runs'}, credentialsSecret: store}";
     let second = simple().replace("{name: curves}", "{name: second}");
     let second = with(&second, "initialData: {policyRefs: [{name: good}]}");
-    space.start(&with(&second, &format!("learners: {{policy: {learner}, worldModel: {learner}}}"))).await;
+    space
+        .start(&with(&second, &format!("learners: {{policy: {LEARNER_ON_STORE}, worldModel: {LEARNER_ON_STORE}}}")))
+        .await;
     let done = space.reaches("second", Phase::Complete, 300).await;
     whole(&store, &done).await;
     let dataset = done.status.as_ref().unwrap().resolved.as_ref().unwrap().datasets[0].clone();

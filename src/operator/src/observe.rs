@@ -108,11 +108,12 @@ impl Look<'_> {
             }
         };
         let state = learner.as_ref().and_then(|learner| learner.state.as_ref());
-        let batches = jobs.iter().map(|job| self.batch(job, state)).collect();
+        let batches: Vec<BatchObserved> = jobs.iter().map(|job| self.batch(job, state)).collect();
         Ok(RepetitionObserved {
             address: learner_address(&self.name, &self.namespace, repetition),
             learner,
             world_model,
+            leaving: self.leaving(repetition, &batches),
             batches,
             waits_for: self.waits_for(repetition),
         })
@@ -166,6 +167,15 @@ impl Look<'_> {
         let mut own = self.context.caches.pods.of(&self.namespace, &self.name);
         own.retain(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::batch_of(pod) == Some((repetition, epoch)));
         own
+    }
+
+    /// Pods that outlive their Job for a moment, and hold their devices until they are gone.
+    fn leaving(&self, repetition: u32, batches: &[BatchObserved]) -> u32 {
+        let own = self.context.caches.pods.of(&self.namespace, &self.name);
+        let without_job =
+            |(of, epoch): (u32, u32)| of == repetition && batches.iter().all(|batch| batch.epoch != epoch);
+        let trajectories = own.iter().filter(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::is_live(pod));
+        trajectories.filter(|pod| pods::batch_of(pod).is_some_and(without_job)).count() as u32
     }
 
     fn batch(&self, job: &Job, learner: Option<&LearnerState>) -> BatchObserved {

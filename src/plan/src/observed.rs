@@ -30,6 +30,8 @@ pub struct RepetitionObserved {
     pub world_model: Option<WorldModelObserved>,
     /// Its batches that exist, in any order.
     pub batches: Vec<BatchObserved>,
+    /// Attempts that still run although their batch does not exist any more.
+    pub leaving: u32,
     /// What something of it waits for that may never come, such as a node with room for it, in a sentence.
     pub waits_for: Option<String>,
 }

@@ -150,7 +150,9 @@ pub fn plan(valid: &Valid<'_>) -> Plan {
     let mut wishes: Vec<Wish> = (0..valid.spec.repetitions).map(|repetition| Wish::of(valid, repetition)).collect();
     let slots = slots(valid, &wishes);
     for (wish, slots) in wishes.iter_mut().zip(&slots) {
-        let idle = wish.batch.is_some_and(|batch| batch.claim.running == 0 && batch.claim.remaining > 0);
+        // A slot that is about to come free from its own last epoch is no news.
+        let idle = wish.leaving().running == 0
+            && wish.batch.is_some_and(|batch| batch.claim.running == 0 && batch.claim.remaining > 0);
         if idle && *slots == 0 && matches!(wish.reason, Reason::Gathering { .. } | Reason::Evaluating { .. }) {
             wish.reason = Reason::WaitingForSlots;
         }
@@ -196,7 +198,8 @@ pub fn refuse(observed: &Observed, violations: &[Violation]) -> Plan {
 /// Slots for the batch of each repetition; 0 where it has none.
 fn slots(valid: &Valid<'_>, wishes: &[Wish]) -> Vec<u32> {
     let total = if valid.spec.suspend { 0 } else { valid.spec.parallelism };
-    let claims: Vec<_> = wishes.iter().filter_map(|wish| wish.batch.map(|batch| batch.claim)).collect();
+    let own = wishes.iter().filter_map(|wish| wish.batch.map(|batch| batch.claim));
+    let claims: Vec<_> = own.chain(wishes.iter().map(Wish::leaving)).collect();
     let mut shares = share(total, &claims).into_iter();
     wishes.iter().map(|wish| wish.batch.and_then(|_| shares.next()).unwrap_or(0)).collect()
 }

@@ -99,6 +99,14 @@ impl Wish {
         Self { batch, ..self }
     }
 
+    /// Slots that batches which are not wanted any more hold until their last attempt is gone.
+    pub(crate) fn leaving(&self) -> Claim {
+        let wanted = self.batch.map(|batch| batch.epoch);
+        let unwanted = self.observed.batches.iter().filter(|batch| Some(batch.epoch) != wanted);
+        let running = self.observed.leaving + unwanted.map(|batch| batch.running).sum::<u32>();
+        Claim { granted: 0, running, remaining: 0 }
+    }
+
     /// Whether there is something left that a world model is to be trained on.
     pub(crate) fn wants_world_model(&self, valid: &Valid<'_>) -> bool {
         self.learner && self.over < self.epochs && matches!(valid.algorithm, Algorithm::Simple(_))

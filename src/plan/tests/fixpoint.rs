@@ -66,6 +66,8 @@ struct Repetition {
     learner: Option<Learner>,
     world_model: bool,
     batches: BTreeMap<u32, Batch>,
+    /// Attempts that outlive their batch for a while.
+    leaving: usize,
 }
 
 /// Everything there is.
@@ -112,6 +114,7 @@ impl World {
             }),
             world_model: repetition.world_model.then(WorldModelObserved::default),
             batches: repetition.batches.iter().map(batch).collect(),
+            leaving: repetition.leaving as u32,
             waits_for: None,
         };
         Observed {
@@ -139,7 +142,9 @@ impl World {
                     self.repetitions[repetition as usize].world_model = false;
                 }
                 WorkloadName::Batch { repetition, epoch } => {
-                    self.repetitions[repetition as usize].batches.remove(&epoch);
+                    let repetition = &mut self.repetitions[repetition as usize];
+                    let batch = repetition.batches.remove(&epoch).unwrap_or_default();
+                    repetition.leaving += batch.running.len();
                 }
             }
         }
@@ -215,6 +220,7 @@ impl World {
         self.seconds += 1;
         for (number, repetition) in self.repetitions.iter_mut().enumerate() {
             let luck = luck.rotate_right(number as u32 * 7);
+            repetition.leaving -= usize::from(luck & 16 != 0 && repetition.leaving > 0);
             if let Some(learner) = &mut repetition.learner {
                 learner.answers = luck & 7 != 0;
                 if learner.answers && luck & 8 != 0 {
@@ -240,11 +246,10 @@ impl World {
     }
 
     fn running(&self) -> usize {
-        self.repetitions
-            .iter()
-            .flat_map(|repetition| repetition.batches.values())
-            .map(|batch| batch.running.len())
-            .sum()
+        let of_batches =
+            |repetition: &Repetition| repetition.batches.values().map(|batch| batch.running.len()).sum::<usize>();
+        let of = |repetition: &Repetition| repetition.leaving + of_batches(repetition);
+        self.repetitions.iter().map(of).sum()
     }
 }
 
@@ -296,9 +301,12 @@ impl Batch {
         } else if let Some((gathering, _, outcomes)) = store.gathering.as_mut().filter(|_| answers)
             && *gathering == epoch
         {
-            outcomes.entry(index).or_insert(false);
-            self.running.remove(&index);
-            self.ended.push(index);
+            // What it delivered is known before it is gone; the epoch may be over by then, and its batch removed.
+            let delivered = outcomes.insert(index, false).is_some();
+            if delivered {
+                self.running.remove(&index);
+                self.ended.push(index);
+            }
         }
     }
 }

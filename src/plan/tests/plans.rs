@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use api::Timestamp;
-use plan::{BatchObserved, LearnerObserved, Observed, Plan, Reason, RepetitionObserved, WorldModelObserved};
+use plan::{BatchObserved, LearnerObserved, Observed, Plan, Reason, RepetitionObserved, Workload, WorldModelObserved};
 use plan::{forgive, plan, refuse, validate};
 use wire::learner::{EpochState, EpochSummary, LearnerPhase, LearnerState};
 use wire::world_model::WorldModelState;
@@ -187,6 +187,24 @@ fn repetitions_share_the_slots_and_one_that_is_ahead_waits_for_none() {
         seen(Some(learner(after(0))), vec![]),
     ];
     insta::assert_snapshot!(check(&next(&observed)));
+}
+
+#[test]
+fn what_still_runs_of_an_epoch_that_is_over_holds_its_slots() {
+    let granted = |leaving: u32, running: u32| {
+        let mut observed = observed("repetitions: 1", "repetitions: 2");
+        let first = seen(Some(learner(after(1))), vec![batch(1, 2, running, &[0, 1, 2, 3, 4, 5, 6, 7])]);
+        let second = seen(Some(learner(gathering(1, 8, &[]))), vec![batch(1, 2, 2, &[])]);
+        observed.repetitions = vec![RepetitionObserved { leaving, ..first }, second];
+        let batches = check(&next(&observed)).wanted.into_iter().filter_map(|workload| match workload {
+            Workload::Batch { parallelism, .. } => Some(parallelism),
+            _ => None,
+        });
+        batches.collect::<Vec<u32>>()
+    };
+    assert_eq!(granted(0, 0), [2, 2]);
+    assert_eq!(granted(2, 0), [0, 2]);
+    assert_eq!(granted(0, 1), [1, 2]);
 }
 
 #[test]

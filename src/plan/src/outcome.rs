@@ -151,7 +151,7 @@ pub fn plan(valid: &Valid<'_>) -> Plan {
     let slots = slots(valid, &wishes);
     for (wish, slots) in wishes.iter_mut().zip(&slots) {
         // A slot that is about to come free from its own last epoch is no news.
-        let idle = wish.leaving().running == 0
+        let idle = wish.leaving(valid).running == 0
             && wish.batch.is_some_and(|batch| batch.claim.running == 0 && batch.claim.remaining > 0);
         if idle && *slots == 0 && matches!(wish.reason, Reason::Gathering { .. } | Reason::Evaluating { .. }) {
             wish.reason = Reason::WaitingForSlots;
@@ -199,7 +199,7 @@ pub fn refuse(observed: &Observed, violations: &[Violation]) -> Plan {
 fn slots(valid: &Valid<'_>, wishes: &[Wish]) -> Vec<u32> {
     let total = if valid.spec.suspend { 0 } else { valid.spec.parallelism };
     let own = wishes.iter().filter_map(|wish| wish.batch.map(|batch| batch.claim));
-    let claims: Vec<_> = own.chain(wishes.iter().map(Wish::leaving)).collect();
+    let claims: Vec<_> = own.chain(wishes.iter().map(|wish| wish.leaving(valid))).collect();
     let mut shares = share(total, &claims).into_iter();
     wishes.iter().map(|wish| wish.batch.and_then(|_| shares.next()).unwrap_or(0)).collect()
 }

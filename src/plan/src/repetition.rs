@@ -100,11 +100,11 @@ impl Wish {
     }
 
     /// Slots that batches which are not wanted any more hold until their last attempt is gone.
-    pub(crate) fn leaving(&self) -> Claim {
+    pub(crate) fn leaving(&self, valid: &Valid<'_>) -> Claim {
         let wanted = self.batch.map(|batch| batch.epoch);
         let unwanted = self.observed.batches.iter().filter(|batch| Some(batch.epoch) != wanted);
-        let running = self.observed.leaving + unwanted.map(|batch| batch.running).sum::<u32>();
-        Claim { granted: 0, running, remaining: 0 }
+        let held = |batch: &BatchObserved| claim(batch, valid.size(batch.epoch, self.epochs)).held();
+        Claim { granted: 0, running: self.observed.leaving + unwanted.map(held).sum::<u32>(), remaining: 0 }
     }
 
     /// Whether there is something left that a world model is to be trained on.

@@ -13,7 +13,7 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Slots that nobody else may have.
-    fn held(self) -> u32 {
+    pub(crate) fn held(self) -> u32 {
         self.granted.min(self.remaining).max(self.running)
     }
 }

@@ -238,11 +238,12 @@ impl World {
         }
     }
 
-    /// Attempts that may run by themselves.
+    /// Attempts that may run by themselves, with those that are on their way out.
     fn granted(&self) -> usize {
         let batches = self.repetitions.iter().flat_map(|repetition| repetition.batches.values());
         let remaining = |batch: &Batch| batch.trajectories as usize - batch.ended.len() - batch.failed.len();
-        batches.map(|batch| remaining(batch).min(batch.parallelism as usize)).sum()
+        let leaving: usize = self.repetitions.iter().map(|repetition| repetition.leaving).sum();
+        leaving + batches.map(|batch| remaining(batch).min(batch.parallelism as usize)).sum::<usize>()
     }
 
     fn running(&self) -> usize {

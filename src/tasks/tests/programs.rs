@@ -1,6 +1,8 @@
 //! The program as somebody calls it who has no agent.
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use serde_json::Value;
@@ -38,9 +40,16 @@ fn digits_alone_print_all_metrics_for_every_env_step_and_follow_the_schedule() {
 
 #[test]
 fn the_data_of_the_clone_is_found_from_any_folder() {
-    let elsewhere = tempfile::tempdir().unwrap();
-    let mut command = digits(&["digits", "--env-steps", "1"]);
-    command.env_remove("TRAINPILOT_DATA").current_dir(elsewhere.path());
+    // What is built need not be below this clone, so it is put below something that looks like one.
+    let (clone, elsewhere) = (tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), tempfile::tempdir().unwrap());
+    let built = clone.path().join("target/debug");
+    fs::create_dir_all(&built).unwrap();
+    fs::hard_link(TASKS, built.join("tasks")).unwrap();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../../third_party");
+    symlink(data, clone.path().join("third_party")).unwrap();
+    let mut command = Command::new(built.join("tasks"));
+    command.args(["digits", "--env-steps", "1"]).env_remove("TRAINPILOT_URL").env_remove("TRAINPILOT_DATA");
+    command.current_dir(elsewhere.path());
     assert_eq!(stdout(&mut command).lines().count(), 2);
 }
 

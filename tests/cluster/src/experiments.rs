@@ -51,6 +51,11 @@ pub fn slow(milliseconds: u32) -> String {
     CURVES.replace(command, &pause)
 }
 
+/// The same with agents that keep what nobody can store for five minutes after their trainers have ended.
+pub fn patient(yaml: &str) -> String {
+    yaml.replace("terminationGracePeriodSeconds: 20", "terminationGracePeriodSeconds: 300")
+}
+
 /// A learner that keeps everything on the store of [`crate::stores`].
 pub const LEARNER_ON_STORE: &str = "{storage: {url: 's3://bucket/runs'}, credentialsSecret: store}";
 

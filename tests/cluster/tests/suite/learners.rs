@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{Phase, RepetitionPhase};
 use cluster::dataset::once_each;
-use cluster::experiments::{simple, slow};
+use cluster::experiments::{patient, simple, slow};
 use cluster::volumes::{Small, folder};
 use cluster::{Space, condition};
 
@@ -56,8 +56,7 @@ async fn is(space: &Space, phase: RepetitionPhase, over: u32) {
 async fn a_learner_whose_volume_is_full_says_so_and_loses_nothing_once_there_is_room_again() {
     let space = Space::new("full").await;
     let volume = Small::new("full", "curves-r0-learner", 16);
-    // Agents keep what can't be stored as long as they may.
-    space.start(&slow(500).replace("terminationGracePeriodSeconds: 20", "terminationGracePeriodSeconds: 300")).await;
+    space.start(&patient(&slow(500))).await;
     space.has_trainings(4).await;
     volume.fill();
     let told = async || condition(&space.experiment("curves").await, "Degraded").is_some();

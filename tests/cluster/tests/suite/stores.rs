@@ -2,7 +2,7 @@
 
 use api::{Phase, TuningExperiment, TuningPolicy};
 use cluster::dataset::attempts_in;
-use cluster::experiments::{CURVES, LEARNER_ON_STORE, on_store, simple, slow, with};
+use cluster::experiments::{CURVES, LEARNER_ON_STORE, on_store, patient, simple, slow, with};
 use cluster::stores::{SECRET, Store};
 use cluster::{Space, condition};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
@@ -87,7 +87,7 @@ async fn a_world_model_begins_with_what_another_experiment_gathered() {
 async fn a_store_that_is_away_and_a_learner_that_dies_meanwhile_cost_nothing_but_time() {
     let space = Space::new("outage").await;
     let store = Store::start(&space).await;
-    space.start(&on_store(&slow(1000))).await;
+    space.start(&on_store(&patient(&slow(1000)))).await;
     space.has_trainings(4).await;
     store.server.set_away(true);
     let degraded = async || condition(&space.experiment("curves").await, "Degraded").is_some();

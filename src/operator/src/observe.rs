@@ -192,7 +192,9 @@ impl Look<'_> {
         let early = |index: &u32| gathering.is_some_and(|state| !state.ended.contains(index)) && !live.contains(index);
         failed.extend(completed.iter().copied().filter(early));
         let given_up = completed.iter().any(early).then(|| {
-            "a trainer ended with exit code 0 before its trajectory was over, without a report of `diverged`".to_owned()
+            "trainers ended with exit code 0, but not all env steps were stored: they ended early without a report of \
+             `diverged`, or the learner could not store them within terminationGracePeriodSeconds"
+                .to_owned()
         });
         BatchObserved {
             epoch,

@@ -163,25 +163,24 @@ impl Look<'_> {
         Err(OperatorError::Foreign { kind: K::kind(&()).into_owned(), name: object.name_any() })
     }
 
-    fn pods_of_batch(&self, repetition: u32, epoch: u32) -> Vec<Arc<Pod>> {
+    /// Pods of a repetition's trajectories, of the epochs that are asked for.
+    fn trajectories(&self, repetition: u32, of_epoch: impl Fn(u32) -> bool) -> Vec<Arc<Pod>> {
         let mut own = self.context.caches.pods.of(&self.namespace, &self.name);
-        own.retain(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::batch_of(pod) == Some((repetition, epoch)));
+        let asked_for = |(of, epoch): (u32, u32)| of == repetition && of_epoch(epoch);
+        own.retain(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::batch_of(pod).is_some_and(asked_for));
         own
     }
 
     /// Pods that outlive their Job for a moment, and hold their devices until they are gone.
     fn leaving(&self, repetition: u32, batches: &[BatchObserved]) -> u32 {
-        let own = self.context.caches.pods.of(&self.namespace, &self.name);
-        let without_job =
-            |(of, epoch): (u32, u32)| of == repetition && batches.iter().all(|batch| batch.epoch != epoch);
-        let trajectories = own.iter().filter(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::is_live(pod));
-        trajectories.filter(|pod| pods::batch_of(pod).is_some_and(without_job)).count() as u32
+        let without_job = self.trajectories(repetition, |epoch| batches.iter().all(|batch| batch.epoch != epoch));
+        without_job.iter().filter(|pod| pods::is_live(pod)).count() as u32
     }
 
     fn batch(&self, job: &Job, learner: Option<&LearnerState>) -> BatchObserved {
         let number = |name: &str| job.labels().get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
         let (repetition, epoch) = (number(labels::REPETITION), number(labels::EPOCH));
-        let pods = self.pods_of_batch(repetition, epoch);
+        let pods = self.trajectories(repetition, |of| of == epoch);
         let live: BTreeSet<u32> =
             pods.iter().filter(|pod| pods::is_live(pod)).filter_map(|pod| Some(pods::key(pod)?.index)).collect();
         let status = job.status.clone().unwrap_or_default();

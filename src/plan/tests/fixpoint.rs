@@ -242,15 +242,16 @@ impl World {
     fn granted(&self) -> usize {
         let batches = self.repetitions.iter().flat_map(|repetition| repetition.batches.values());
         let remaining = |batch: &Batch| batch.trajectories as usize - batch.ended.len() - batch.failed.len();
-        let leaving: usize = self.repetitions.iter().map(|repetition| repetition.leaving).sum();
-        leaving + batches.map(|batch| remaining(batch).min(batch.parallelism as usize)).sum::<usize>()
+        self.leaving() + batches.map(|batch| remaining(batch).min(batch.parallelism as usize)).sum::<usize>()
     }
 
     fn running(&self) -> usize {
-        let of_batches =
-            |repetition: &Repetition| repetition.batches.values().map(|batch| batch.running.len()).sum::<usize>();
-        let of = |repetition: &Repetition| repetition.leaving + of_batches(repetition);
-        self.repetitions.iter().map(of).sum()
+        let batches = self.repetitions.iter().flat_map(|repetition| repetition.batches.values());
+        self.leaving() + batches.map(|batch| batch.running.len()).sum::<usize>()
+    }
+
+    fn leaving(&self) -> usize {
+        self.repetitions.iter().map(|repetition| repetition.leaving).sum()
     }
 }
 
@@ -303,7 +304,8 @@ impl Batch {
             && *gathering == epoch
         {
             // What it delivered is known before it is gone; the epoch may be over by then, and its batch removed.
-            let delivered = outcomes.insert(index, false).is_some();
+            let delivered = outcomes.contains_key(&index);
+            outcomes.entry(index).or_insert(false);
             if delivered {
                 self.running.remove(&index);
                 self.ended.push(index);

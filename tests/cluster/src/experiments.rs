@@ -31,6 +31,9 @@ spec:
   finalEvaluation: {trajectories: 4}
 "#;
 
+/// How long its pods have to end, as [`CURVES`] says it.
+pub(crate) const GRACE: &str = "terminationGracePeriodSeconds: 20\n";
+
 /// The same by SimPLe, with as little of everything as takes seconds.
 pub fn simple() -> String {
     let simple = "simple: {epochs: 2, trajectoriesPerEpoch: 4, simulatedEpochs: 10, simulatedTrajectories: 16, worldModel: \
@@ -53,7 +56,7 @@ pub fn slow(milliseconds: u32) -> String {
 
 /// The same with agents that keep what nobody can store for five minutes after their trainers have ended.
 pub fn patient(yaml: &str) -> String {
-    yaml.replace("terminationGracePeriodSeconds: 20", "terminationGracePeriodSeconds: 300")
+    yaml.replace(GRACE, "terminationGracePeriodSeconds: 300\n")
 }
 
 /// A learner that keeps everything on the store of [`crate::stores`].

@@ -9,12 +9,11 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::experiments::GRACE;
 use crate::{Space, phase};
 
 /// What tells pools apart: label and taint of their nodes.
 const POOL: &str = "example.com/pool";
-/// Where trainers' pods are described in [`crate::experiments`].
-const GRACE: &str = "terminationGracePeriodSeconds: 20\n";
 
 /// The nodes of one test.
 pub struct Pool<'a> {

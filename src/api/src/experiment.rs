@@ -185,7 +185,8 @@ pub struct TuningExperimentSpec {
     #[serde(default)]
     pub final_evaluation: FinalEvaluationSpec,
     /// When a newly published policy takes over: `AtTrajectoryStart`, for trajectories that start later, or
-    /// `Immediate`, from the next decision of every trajectory on. Default: AtTrajectoryStart. Immutable.
+    /// `Immediate`, from the next decision of every trajectory on. The algorithms of this version publish between epochs,
+    /// when no trajectory of theirs runs: with them it makes no difference. Default: AtTrajectoryStart. Immutable.
     #[serde(default)]
     pub policy_updates: PolicyUpdatesSpec,
     /// What stays when the experiment is deleted: `Nothing`, or the `Volumes` of its learners. Without meaning on one machine.

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod caches;
+pub mod completion;
 pub mod context;
 pub mod controller;
 pub mod drift;

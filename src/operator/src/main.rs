@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Args, Parser};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use kube_lease_manager::LeaseManagerBuilder;
-use operator::controller::{Settings, run};
+use operator::completion::Wait;
+use operator::controller::{self, Settings};
 use operator::figures::Figures;
 use operator::requests::Counting;
 use operator::server::router;
@@ -29,9 +30,8 @@ const LAST_ROUND: Duration = Duration::from_secs(10);
 /// Runs TuningExperiments on Kubernetes.
 ///
 /// Logs to standard error as JSON; RUST_LOG chooses how much, of spans as well.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
+#[derive(Args)]
+struct Run {
     /// Image of the agents.
     #[arg(long, env = "TRAINPILOT_AGENT_IMAGE", value_name = "IMAGE")]
     agent_image: String,
@@ -55,29 +55,49 @@ struct Arguments {
     spans_to: Option<String>,
 }
 
+/// trainpilot on Kubernetes.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    Run(Run),
+    Wait(Wait),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // The clients of learners and of the apiserver bring their own providers otherwise.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let arguments = Arguments::parse();
-    let spans = match telemetry::begin(arguments.spans_to.as_deref()) {
+    let command = Command::parse();
+    let spans_to = match &command {
+        Command::Run(run) => run.spans_to.as_deref(),
+        Command::Wait(_) => None,
+    };
+    let spans = match telemetry::begin(spans_to) {
         Ok(spans) => spans,
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::new(error));
             return ExitCode::FAILURE;
         }
     };
-    let operated = operate(arguments).await;
-    if let Err(error) = &operated {
+    let done = match command {
+        Command::Run(run) => operate(run).await,
+        Command::Wait(wait) => await_end(&wait).await,
+    };
+    if let Err(error) = &done {
         tracing::error!("{error:#}");
     }
     if let Some(spans) = spans {
         spans.end();
     }
-    if operated.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn operate(arguments: Arguments) -> anyhow::Result<()> {
+async fn await_end(wait: &Wait) -> anyhow::Result<()> {
+    let client = client(Arc::new(Figures::new()?)).await.context("no cluster is configured")?;
+    wait.run(client).await
+}
+
+async fn operate(arguments: Run) -> anyhow::Result<()> {
     let figures = Arc::new(Figures::new()?);
     let client = client(Arc::clone(&figures)).await.context("no cluster is configured")?;
     let listener = TcpListener::bind(arguments.listen).await;
@@ -98,7 +118,7 @@ async fn operate(arguments: Arguments) -> anyhow::Result<()> {
         leading.wait_for(|leads| *leads).await.context("the lease is not followed any more")?;
         tracing::info!("leading");
         let settings = Settings { images, namespace: arguments.namespace };
-        run(client, settings, figures, follows, told(stopped)).await;
+        controller::run(client, settings, figures, follows, told(stopped)).await;
         anyhow::Ok(())
     };
     let lost = async move {

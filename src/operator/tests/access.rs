@@ -12,6 +12,12 @@ fn documents(file: &str) -> Vec<Value> {
     text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
 }
 
+/// What the chart grants besides the lease.
+fn rules_of_the_chart() -> Vec<PolicyRule> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/trainpilot/files/rules.yaml");
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
 fn rules(file: &str, kind: &str) -> Vec<PolicyRule> {
     let of_kind = documents(file).into_iter().filter(|document| document["kind"] == kind);
     of_kind.flat_map(|role| serde_json::from_value::<Vec<PolicyRule>>(role["rules"].clone()).unwrap()).collect()
@@ -39,4 +45,9 @@ fn an_operator_of_one_namespace_may_do_there_what_another_may_do_everywhere() {
     let kinds: Vec<Value> =
         documents("one-namespace/access.yaml").iter().map(|document| document["kind"].clone()).collect();
     assert_eq!(kinds, ["ServiceAccount", "Role", "RoleBinding"]);
+}
+
+#[test]
+fn the_chart_grants_what_the_manifests_grant() {
+    assert_eq!(rules_of_the_chart(), rules("access.yaml", "ClusterRole"));
 }

@@ -15,8 +15,8 @@ use std::process::Command;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-pub use self::node::Node;
 use self::{assets::Assets, node::PARTS};
+pub use self::{assets::helm, node::Node};
 use crate::command::{run, step, target_directory};
 
 #[derive(Args)]

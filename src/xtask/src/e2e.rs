@@ -32,20 +32,22 @@ impl EndToEnd {
     /// Images, cluster, operator, suite; what everything said if something failed.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         // The same profile as the tests', so that nothing is compiled twice.
+        let helm = cluster::helm()?;
         in_cluster(root, "dev", self.keep, |_, cluster| {
             let test = |arguments: &[&str]| {
                 let mut command = cargo(root);
                 // Of the whole workspace, whose libraries are built already: alone it would have others.
                 command.args(["test", "--workspace", "--test", "suite", "--"]).args(arguments);
-                run(command.envs(cluster.clone()))
+                run(command.envs(cluster.clone()).env("HELM", &helm))
             };
             if let Some(filter) = &self.filter {
                 return test(&["--test-threads", "1", filter]);
             }
-            // Those that kill the operator, or count what it does, have it for themselves.
+            // Those that kill or replace the operator, or count what it does, have it for themselves.
             report(&[
-                ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::"])),
+                ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::", "--skip", "chart::"])),
                 ("operator", test(&["--test-threads", "1", "operator::"])),
+                ("chart", test(&["--test-threads", "1", "chart::"])),
             ])
         })
     }

@@ -22,6 +22,14 @@ const GENERATED: &[Generated] = &[
         arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds", "TuningPolicy"],
     },
     Generated {
+        path: "charts/trainpilot/files/crds/tuningexperiments.yaml",
+        arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds"],
+    },
+    Generated {
+        path: "charts/trainpilot/files/crds/tuningpolicies.yaml",
+        arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds", "TuningPolicy"],
+    },
+    Generated {
         path: "deploy/metrics.md",
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],
     },

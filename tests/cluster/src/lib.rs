@@ -2,6 +2,7 @@
 //! which enforces the restricted Pod Security Standard, and volumes that it can look into.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod charts;
 pub mod dataset;
 pub mod experiments;
 pub mod nodes;
@@ -94,8 +95,13 @@ impl Space {
     /// Makes an experiment, with volumes for all of its learners.
     pub async fn start(&self, yaml: &str) -> TuningExperiment {
         let experiment: TuningExperiment = serde_saphyr::from_str(yaml).unwrap();
-        volumes::make(&self.client, &self.name, &experiment).await;
+        self.provide(&experiment).await;
         self.api().create(&PostParams::default(), &experiment).await.unwrap()
+    }
+
+    /// Makes volumes for all learners of an experiment.
+    pub async fn provide(&self, experiment: &TuningExperiment) {
+        volumes::make(&self.client, &self.name, experiment).await;
     }
 
     /// An experiment as it is now.

@@ -38,6 +38,9 @@ const COREDNS: &str = "github.com/coredns/coredns@v1.15.0";
 /// What plays the kubelets of pretended nodes.
 const KWOK: &str = "sigs.k8s.io/kwok/cmd/kwok@v0.8.0";
 
+/// What installs charts.
+const HELM: &str = "helm.sh/helm/v3/cmd/helm@v3.22.0";
+
 /// Where the plugins that give pods their addresses lie.
 pub const CNI: &str = "/usr/lib/cni";
 
@@ -68,6 +71,12 @@ impl Assets {
 pub fn kwok() -> anyhow::Result<PathBuf> {
     let cache = cache()?;
     asset("kwok", &cache, |to| build("kwok", to, Command::new("go").env("GOBIN", &cache).args(["install", KWOK])))
+}
+
+/// Finds or builds Helm.
+pub fn helm() -> anyhow::Result<PathBuf> {
+    let cache = cache()?;
+    asset("helm", &cache, |to| build("helm", to, Command::new("go").env("GOBIN", &cache).args(["install", HELM])))
 }
 
 fn cache() -> anyhow::Result<PathBuf> {

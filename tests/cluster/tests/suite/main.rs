@@ -1,6 +1,7 @@
 //! The suite: `cargo xtask e2e`.
 #![allow(clippy::unwrap_used)]
 
+mod chart;
 mod faults;
 mod learners;
 mod nodes;

@@ -32,6 +32,7 @@ pub struct Figures {
     /// Experiments whose round has not begun yet, and how many they are.
     waiting: Waiting,
     queue: IntGauge,
+    leading: IntGauge,
     requests: IntCounterVec,
     writes: IntCounterVec,
     gathered: IntCounterVec,
@@ -70,6 +71,8 @@ impl Figures {
         let rounds = HistogramOpts::new("trainpilot_operator_reconcile_seconds", "What rounds took.");
         let queue = "Experiments that something has changed of since their last round began.";
         let queue = Opts::new("trainpilot_operator_queue_depth", queue);
+        let leading =
+            Opts::new("trainpilot_operator_leading", "1 while this replica holds the lease, 0 while it waits for it.");
         let lag = "Seconds since the running trajectory that was read longest ago was read.";
         let lag = Opts::new("trainpilot_experiment_gather_lag_seconds", lag);
         let objective = "Objective at the end of trajectories: mean of the last epoch, best of all.";
@@ -79,6 +82,7 @@ impl Figures {
             errors: counter("reconcile_errors", "Rounds that failed, by kind of error.", &["error"])?,
             waiting: Waiting::default(),
             queue: IntGauge::with_opts(queue)?,
+            leading: IntGauge::with_opts(leading)?,
             requests: counter(
                 "requests",
                 "Requests to the apiserver, watches included; `none` where there was no answer.",
@@ -108,11 +112,12 @@ impl Figures {
         Ok(figures)
     }
 
-    fn collectors(&self) -> [Box<dyn Collector>; 13] {
+    fn collectors(&self) -> [Box<dyn Collector>; 14] {
         [
             Box::new(self.rounds.clone()),
             Box::new(self.errors.clone()),
             Box::new(self.queue.clone()),
+            Box::new(self.leading.clone()),
             Box::new(self.requests.clone()),
             Box::new(self.writes.clone()),
             Box::new(self.gathered.clone()),
@@ -144,6 +149,11 @@ impl Figures {
     /// If they contradict one another.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// Takes note that this replica leads: one that does no more ends.
+    pub fn leads(&self) {
+        self.leading.set(1);
     }
 
     /// Takes note that an experiment waits for a round, since something of it has changed.

@@ -113,10 +113,11 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
         pull_policy: arguments.image_pull_policy,
     };
     let (stop, stopped) = watch::channel(false);
-    let (mut lost, follows) = (leading.clone(), leading.clone());
+    let (leader, mut lost, follows) = (Arc::clone(&figures), leading.clone(), leading.clone());
     let work = async {
         leading.wait_for(|leads| *leads).await.context("the lease is not followed any more")?;
         tracing::info!("leading");
+        leader.leads();
         let settings = Settings { images, namespace: arguments.namespace };
         controller::run(client, settings, figures, follows, told(stopped)).await;
         anyhow::Ok(())

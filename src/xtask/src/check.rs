@@ -1,6 +1,6 @@
 //! `cargo xtask check`: everything about the sources that is not a test.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use anyhow::bail;
 
@@ -17,6 +17,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
         ("clippy", run_command(cargo(root).args(clippy))),
         ("generated files", generate::run(root, true)),
         ("dependencies", dependencies(root)),
+        ("alerts", alerts(root)),
     ];
     report(&outcomes)
 }
@@ -33,6 +34,15 @@ fn dependencies(root: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     run_command(cargo(root).args(["deny", "check", "--disable-fetch", "advisories"]))
+}
+
+/// That each alert fires where it must, and nowhere else.
+fn alerts(root: &Path) -> anyhow::Result<()> {
+    if !succeeds(Command::new("promtool").arg("--version")) {
+        step("promtool is not installed (it comes with Prometheus): alerts are not checked");
+        return Ok(());
+    }
+    run_command(Command::new("promtool").args(["test", "rules"]).arg(root.join("charts/trainpilot/tests/alerts.yaml")))
 }
 
 /// Names what has failed, with the reason of each.

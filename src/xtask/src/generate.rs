@@ -29,6 +29,7 @@ const GENERATED: &[Generated] = &[
         path: "charts/trainpilot/files/crds/tuningpolicies.yaml",
         arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "crds", "TuningPolicy"],
     },
+    Generated { path: "charts/trainpilot/README.md", arguments: &["run", "-q", "-p", "xtask", "--example", "values"] },
     Generated {
         path: "deploy/metrics.md",
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],

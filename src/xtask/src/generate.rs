@@ -35,6 +35,10 @@ const GENERATED: &[Generated] = &[
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],
     },
     Generated {
+        path: "docs/reference.md",
+        arguments: &["run", "-q", "-p", "trainpilot-api", "--example", "reference"],
+    },
+    Generated {
         path: "src/tuning/golden.json",
         arguments: &["run", "-q", "-p", "trainpilot-tuning", "--example", "golden"],
     },

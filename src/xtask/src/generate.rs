@@ -31,6 +31,18 @@ const GENERATED: &[Generated] = &[
     },
     Generated { path: "charts/trainpilot/README.md", arguments: &["run", "-q", "-p", "xtask", "--example", "values"] },
     Generated {
+        path: "charts/trainpilot/dashboards/experiment.json",
+        arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "experiment"],
+    },
+    Generated {
+        path: "charts/trainpilot/dashboards/fleet.json",
+        arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "fleet"],
+    },
+    Generated {
+        path: "charts/trainpilot/dashboards/operator.json",
+        arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "operator"],
+    },
+    Generated {
         path: "deploy/metrics.md",
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "metrics"],
     },

@@ -5,12 +5,13 @@ use std::{
     process::Command,
 };
 
+use anyhow::bail;
 use clap::Args;
 
 use crate::{
     check::report,
     cluster,
-    command::{cargo, run, step, target_directory},
+    command::{cargo, run, step, succeeds, target_directory},
     images::Images,
 };
 
@@ -32,6 +33,9 @@ impl EndToEnd {
     /// Images, cluster, operator, suite; what everything said if something failed.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         // The same profile as the tests', so that nothing is compiled twice.
+        if !succeeds(Command::new("prometheus").arg("--version")) {
+            bail!("the suite asks a Prometheus about the dashboards: apt-get install prometheus");
+        }
         let helm = cluster::helm()?;
         in_cluster(root, "dev", self.keep, |_, cluster| {
             let test = |arguments: &[&str]| {

@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod experiments;
 pub mod nodes;
 pub mod operators;
+pub mod prometheus;
 pub mod stores;
 pub mod volumes;
 

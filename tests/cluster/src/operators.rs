@@ -5,8 +5,16 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 
-const NAMESPACE: &str = "trainpilot";
+/// Where they are.
+pub const NAMESPACE: &str = "trainpilot";
 const OPERATOR: &str = "app.kubernetes.io/name=trainpilot-operator";
+
+/// Names of their pods.
+pub async fn names() -> Vec<String> {
+    let pods: Api<Pod> = Api::namespaced(Client::try_default().await.unwrap(), NAMESPACE);
+    let pods = pods.list(&ListParams::default().labels(OPERATOR)).await.unwrap();
+    pods.iter().map(ResourceExt::name_any).collect()
+}
 
 /// Kills all of them at once.
 pub async fn kill_all() {

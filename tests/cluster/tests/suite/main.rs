@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chart;
+mod dashboards;
 mod faults;
 mod learners;
 mod nodes;

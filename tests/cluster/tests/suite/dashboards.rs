@@ -1,0 +1,57 @@
+//! The chart's dashboards, asked of a real Prometheus that has seen a real run.
+
+use cluster::experiments::slow;
+use cluster::prometheus::Prometheus;
+use cluster::{Space, operators};
+use serde_json::Value;
+
+/// A panel's expression, and whether nothing is to be seen of it while all goes well.
+struct Asked {
+    panel: String,
+    expression: String,
+    may_be_empty: bool,
+}
+
+fn all() -> Vec<Asked> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/trainpilot/dashboards.yaml");
+    let dashboards: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut asked = Vec::new();
+    for dashboard in dashboards.as_array().unwrap() {
+        for panel in dashboard["panels"].as_array().unwrap() {
+            for query in panel["queries"].as_array().unwrap() {
+                asked.push(Asked {
+                    panel: format!("{}: {}", dashboard["name"], panel["title"]),
+                    expression: chosen(query["expr"].as_str().unwrap()),
+                    may_be_empty: query["mayBeEmpty"] == true,
+                });
+            }
+        }
+    }
+    asked
+}
+
+/// An expression as Grafana asks it, with what the test has chosen.
+fn chosen(expression: &str) -> String {
+    let values =
+        [("$namespace", "panels"), ("$experiment", "curves"), ("$repetition", ".*"), ("$__rate_interval", "1m")];
+    values.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
+}
+
+#[tokio::test]
+async fn every_panel_shows_something_of_a_real_run() {
+    let space = Space::new("panels").await;
+    let prometheus = Prometheus::of_pods(operators::NAMESPACE, &operators::names().await);
+    space.start(&slow(500)).await;
+    let asked = all();
+    assert!(asked.len() > 20);
+    for Asked { panel, expression, may_be_empty } in asked {
+        assert!(!expression.contains('$'), "{panel}: {expression}");
+        space
+            .until(&format!("{panel} shows something: {expression}"), 60, async || {
+                prometheus.series(&expression).is_ok_and(|series| series > 0 || may_be_empty)
+            })
+            .await;
+    }
+    assert_eq!(prometheus.series("sum(trainpilot_operator_leading) == 1"), Ok(1), "one operator leads");
+    assert_eq!(prometheus.series("count(trainpilot_operator_leading) == 2"), Ok(1), "of two");
+}

@@ -50,6 +50,8 @@ pub struct Experiment {
     folder: TempDir,
 }
 
+const RUN: [&str; 6] = ["run", "experiment.yaml", "--dir", "run", "--jobs", "2"];
+
 impl Experiment {
     /// Writes the experiment file.
     pub fn new(yaml: &str) -> Self {
@@ -77,19 +79,30 @@ impl Experiment {
     /// `trainpilot ARGS…`, ready to start.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(programs().join("trainpilot"));
-        command.args(args).current_dir(self.folder.path()).env("OMP_NUM_THREADS", "1");
-        command.stdin(Stdio::null());
+        command.args(args);
+        self.prepared(command)
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env("OMP_NUM_THREADS", "1").stdin(Stdio::null());
         command
     }
 
     /// `trainpilot run` with two jobs, to its end.
     pub fn run(&self) -> Output {
-        self.command(&["run", "experiment.yaml", "--dir", "run", "--jobs", "2"]).output().unwrap()
+        self.command(&RUN).output().unwrap()
+    }
+
+    /// `trainpilot run` with two jobs, to its end, with at most so many bytes of memory for each process.
+    pub fn run_within(&self, bytes: u64) -> Output {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={bytes}")).arg(programs().join("trainpilot")).args(RUN);
+        self.prepared(command).output().unwrap()
     }
 
     /// `trainpilot run` with two jobs, in the background.
     pub fn start(&self) -> Child {
-        let mut command = self.command(&["run", "experiment.yaml", "--dir", "run", "--jobs", "2"]);
+        let mut command = self.command(&RUN);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 

@@ -147,7 +147,8 @@ fn a_world_model_that_no_memory_holds_ends_the_run_with_what_libtorch_said() {
     let huge = "worldModel: {members: 64, dModel: 4096, dFf: 16384, layers: 64, ";
     let experiment =
         Experiment::new(&runs::simple().replace("worldModel: {members: 2, dModel: 16, dFf: 16, layers: 1, ", huge));
-    let output = experiment.run();
+    // Without a limit a machine may promise more memory than it has, and then kill whoever takes it.
+    let output = experiment.run_within(8 << 30);
     assert!(!output.status.success());
     let said = said(&output);
     assert!(said.contains("learning broke off") && said.contains("allocate"), "{said}");

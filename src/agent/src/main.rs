@@ -1,24 +1,36 @@
 //! `trainpilot-agent`: the sidecar of one training.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::life::{Place, run};
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Args, Parser};
 use tracing_subscriber::EnvFilter;
 use wire::agent::{AgentConfig, attempt_of};
-use wire::tls::Identity;
+use wire::http::Timeouts;
+use wire::tls::{Identity, Role};
+
+/// Bytes of the longest page of figures that is printed.
+const PAGE_LIMIT: usize = 4 << 20;
+
+/// The sidecar of one training.
+#[derive(Parser)]
+#[command(version)]
+enum Program {
+    Run(Run),
+    Metrics(Metrics),
+}
 
 /// Steers one training: takes its reports, answers with hyperparameters, and keeps the record until it is stored.
 ///
 /// Ends by itself once the trajectory has ended and its end is stored, unless it is a sidecar. Logs to standard error; RUST_LOG
 /// chooses how much.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
+#[derive(Args)]
+struct Run {
     /// JSON file with what all agents of a batch are started with.
     #[arg(long, env = "TRAINPILOT_CONFIG", value_name = "FILE")]
     config: PathBuf,
@@ -55,9 +67,24 @@ struct Arguments {
     sidecar: bool,
 }
 
+/// Prints the figures of the agent of this pod, as Prometheus sees them: for `kubectl exec`, and `kubectl trainpilot top`.
+#[derive(Args)]
+struct Metrics {
+    /// Folder with the agent's identity: ca.pem, cert.pem, key.pem.
+    #[arg(long, env = "TRAINPILOT_TLS", value_name = "DIR")]
+    tls: PathBuf,
+    /// Where it listens.
+    #[arg(long, env = "TRAINPILOT_LISTEN", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match accompany().await {
+    let done = match Program::parse() {
+        Program::Run(arguments) => accompany(arguments).await,
+        Program::Metrics(arguments) => metrics(&arguments).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -66,10 +93,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn accompany() -> anyhow::Result<()> {
+async fn accompany(arguments: Run) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
-    let arguments = Arguments::parse();
     // There is one configuration for the life of the process, which everything may point into.
     let config: &'static AgentConfig = Box::leak(Box::new(read(&arguments.config)?));
     let identity = Identity::load(&arguments.tls)?;
@@ -78,14 +104,22 @@ async fn accompany() -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn metrics(arguments: &Metrics) -> anyhow::Result<()> {
+    let identity = Identity::load(&arguments.tls)?;
+    let client = wire::http::client(&identity, Role::Agent, Timeouts::REQUEST)?;
+    // It listens everywhere, which is no address to connect to.
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.listen.port()));
+    let page = wire::client::metrics_page(&client, &address.to_string(), PAGE_LIMIT).await?;
+    std::io::stdout().write_all(&page).context("could not write")
+}
+
 fn read(file: &Path) -> anyhow::Result<AgentConfig> {
     let text = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is not an agent's configuration", file.display()))
 }
 
-fn place(arguments: Arguments) -> anyhow::Result<Place> {
-    let Arguments { index, pod_uid, trainer_listen, trainer_path, listen, announce, grace_seconds, sidecar, .. } =
-        arguments;
+fn place(arguments: Run) -> anyhow::Result<Place> {
+    let Run { index, pod_uid, trainer_listen, trainer_path, listen, announce, grace_seconds, sidecar, .. } = arguments;
     let attempt = match pod_uid {
         None => arguments.attempt,
         Some(uid) => attempt_of(&uid).with_context(|| format!("--pod-uid is {uid:?}, expected the id of a pod"))?,

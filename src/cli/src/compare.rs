@@ -17,6 +17,13 @@ pub(crate) struct Arguments {
     /// Folders of finished runs on the same task; the others are compared with the first
     #[arg(value_name = "DIR", required = true)]
     folders: Vec<PathBuf>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// How runs are put beside one another.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Form {
     /// Print JSON in place of the table
     #[arg(long)]
     json: bool,
@@ -30,11 +37,20 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let runs = self.folders.iter().map(|folder| Run::load(folder)).collect::<anyhow::Result<Vec<_>>>()?;
+        self.form.print(&self.folders.iter().map(|folder| Run::load(folder)).collect::<anyhow::Result<Vec<_>>>()?)
+    }
+}
+
+impl Form {
+    /// Prints, and writes, what was asked for.
+    ///
+    /// # Errors
+    /// If the runs are not on the same task.
+    pub(crate) fn print(&self, runs: &[Run]) -> anyhow::Result<()> {
         for run in &runs[1..] {
             same_task::check(&runs[0], run)?;
         }
-        let comparison = Comparison::of(&runs)?;
+        let comparison = Comparison::of(runs)?;
         if let Some(path) = &self.csv {
             output::write(path, table::csv(&comparison).as_bytes())?;
         }

@@ -3,9 +3,12 @@
 //! Owns the command line; each subcommand is a module. Must not know tensors.
 //! Start reading at [`Command`].
 
+mod cluster;
 mod compare;
 mod completions;
+mod cost;
 mod experiment;
+mod explain;
 mod failure;
 mod forecast;
 mod output;
@@ -17,6 +20,7 @@ mod run;
 mod status;
 mod text;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -50,9 +54,15 @@ enum Command {
     /// pair in the first run, where a pair has the same seed; each repetition meets each of the first run's.
     Compare(compare::Arguments),
     Forecast(forecast::Arguments),
+    /// Say why a policy decided as it did: what it saw, its probabilities, and what came of it
+    Explain(explain::Arguments),
+    /// Say what runs have spent on trainings: full-training equivalents, hours, and hours of devices
+    Cost(cost::Arguments),
     /// Take policies out of runs, and look at them
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Look at experiments on a cluster, and change them; the same as `kubectl trainpilot`
+    Cluster(cluster::Arguments),
     /// Print completions for a shell
     Completions(completions::Arguments),
     /// Become PROGRAM, and end when PARENT does
@@ -78,14 +88,34 @@ impl Command {
             Self::Report(arguments) => arguments.run(),
             Self::Compare(arguments) => arguments.run(),
             Self::Forecast(arguments) => arguments.run(),
+            Self::Explain(arguments) => arguments.run(),
+            Self::Cost(arguments) => arguments.run(),
+            Self::Cluster(arguments) => arguments.run(),
             Self::Policy(command) => command.run(),
             Self::Completions(arguments) => arguments.run(),
         }
     }
 }
 
+/// Looks at experiments on a cluster, and changes them
+#[derive(Debug, Parser)]
+#[command(name = PLUGIN, bin_name = "kubectl trainpilot", version, max_term_width = 110)]
+struct Plugin {
+    #[command(flatten)]
+    arguments: cluster::Arguments,
+}
+
+/// The name by which kubectl finds us.
+const PLUGIN: &str = "kubectl-trainpilot";
+
 fn main() -> ExitCode {
-    match Arguments::parse().command.run() {
+    let name = std::env::args_os().next().map(PathBuf::from);
+    let done = if name.as_deref().and_then(Path::file_stem).is_some_and(|name| name == PLUGIN) {
+        Plugin::parse().arguments.run()
+    } else {
+        Arguments::parse().command.run()
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

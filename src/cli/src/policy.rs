@@ -2,6 +2,8 @@
 
 mod show;
 
+pub(crate) use show::recipe;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -24,13 +24,17 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let run = Run::load(&self.folder)?;
-        let report = Report::of(&run);
-        if self.json {
-            return output::print_json(&report);
-        }
-        let path = self.folder.join("report.html");
-        output::write(&path, page::page(&run, &report)?.as_bytes())?;
-        output::print(&format!("{}\n", path.display()))
+        write(&Run::load(&self.folder)?, self.json)
     }
+}
+
+/// Writes the page into the run's folder, or prints the figures as JSON.
+pub(crate) fn write(run: &Run, json: bool) -> anyhow::Result<()> {
+    let report = Report::of(run);
+    if json {
+        return output::print_json(&report);
+    }
+    let path = run.folder.join("report.html");
+    output::write(&path, page::page(run, &report)?.as_bytes())?;
+    output::print(&format!("{}\n", path.display()))
 }

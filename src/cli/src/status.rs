@@ -29,13 +29,20 @@ impl Arguments {
         if self.json {
             println!("{}", serde_json::to_string_pretty(&status)?);
         } else {
-            print!("{}", table(&status));
+            crate::output::print(&text(&status))?;
         }
         Ok(())
     }
 }
 
-fn table(status: &TuningExperimentStatus) -> String {
+/// A status as people read it: in a word, what is so, and each repetition.
+pub(crate) fn text(status: &TuningExperimentStatus) -> String {
+    let so = status.conditions.iter().filter(|condition| condition.status == "True");
+    let so = so.map(|condition| format!("{} ({}): {}\n", condition.type_, condition.reason, condition.message));
+    format!("{:?}, {}\n{}{}\n", status.phase, status.algorithm, so.collect::<String>(), table(status))
+}
+
+fn table(status: &TuningExperimentStatus) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
@@ -65,5 +72,5 @@ fn table(status: &TuningExperimentStatus) -> String {
             format!("{:.1}", r.fte),
         ]);
     }
-    format!("{:?}, {}\n{table}\n", status.phase, status.algorithm)
+    table
 }

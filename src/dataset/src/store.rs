@@ -87,6 +87,22 @@ impl Location {
         Ok(listed.iter().filter_map(here).collect())
     }
 
+    /// Names of all objects below a folder of it, those in folders below that too, sorted.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn names_below(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let listed = within(self.store.list(Some(&self.key(folder))).try_collect::<Vec<_>>()).await;
+        let listed = listed.map_err(self.failed("list", folder))?;
+        let name = |object: &object_store::ObjectMeta| {
+            let parts = object.location.prefix_match(&self.prefix)?;
+            Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+        };
+        let mut names: Vec<String> = listed.iter().filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
     fn failed(&self, what: &'static str, name: &str) -> impl FnOnce(object_store::Error) -> StoreError {
         let object = format!("{}/{name}", self.name);
         move |source| StoreError { what, object, source }

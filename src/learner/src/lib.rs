@@ -6,6 +6,7 @@
 //! Start reading at [`Learner`]; [`policy_learner::service`] is its network face, [`Strategy`] hides the algorithms. Then
 //! [`WorldModelLearner`].
 
+pub mod archive;
 mod curves;
 mod error;
 pub mod forecast;

@@ -6,10 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use clap::{Parser, Subcommand};
+use learner::archive::{self, ArchiveArgs};
 use learner::forecast::{self, DataArgs, RecordedArgs};
 use learner::{Learner, LearnerError, Storage, Strategy, WorldModelLearner};
 use learner::{policy_learner, world_model_learner};
@@ -44,6 +46,14 @@ enum Role {
     Forecast(RecordedArgs),
     /// Trains on a part of recorded curves and forecasts the rest, as JSON
     ForecastCurves(DataArgs),
+    /// Writes dataset, policies and world models of a repetition to the standard output, as a tar archive
+    Archive(ArchiveArgs),
+    /// Does nothing for a while: for a pod whose storage is read from outside
+    Idle {
+        /// How long
+        #[arg(long, value_name = "SECONDS")]
+        seconds: u64,
+    },
 }
 
 #[derive(clap::Args)]
@@ -80,6 +90,8 @@ fn main() -> ExitCode {
         Role::Policy(args) => policy(args),
         Role::WorldModel { args, policy_learner } => world_model(args, policy_learner),
         Role::Forecast(args) => print(forecast::recorded(args)),
+        Role::Archive(args) => Ok(archive::write(args, std::io::stdout().lock(), runtime()?.handle())?),
+        Role::Idle { seconds } => runtime()?.block_on(idle(Duration::from_secs(*seconds))),
         Role::ForecastCurves(args) => print(forecast::of_curves(args, &mut |text| eprintln!("{text}"))),
     });
     match run.unwrap_or_else(|panic| Err(LearnerError::Panic(said(&*panic)).into())) {
@@ -120,6 +132,15 @@ fn world_model(args: &Args, policy_learner: &str) -> anyhow::Result<()> {
     let working = Arc::clone(&learner);
     let work = move || working.train_all(device, &handle);
     runtime.block_on(serve(args, &identity, app, work, move |error| learner.fail(error)))
+}
+
+async fn idle(time: Duration) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 /// What both begin with: what to learn, where, and as whom.

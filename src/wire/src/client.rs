@@ -8,7 +8,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::de::DeserializeOwned;
 use tuning::Step;
 
-use crate::agent::{ACKNOWLEDGE_PATH, Acknowledgement, TRAJECTORY_PATH};
+use crate::agent::{ACKNOWLEDGE_PATH, Acknowledgement, METRICS_PATH, TRAJECTORY_PATH};
 use crate::http::{BodyError, read_bounded, url};
 use crate::learner::{EPOCHS_PATH, EpochOrder, LearnerState, STATE_PATH, STEPS_PATH, Steps, Stored};
 use crate::world_model::{Held, MAX_SEGMENT_BYTES, SEGMENTS_PATH, WORLD_MODELS_PATH, WorldModelState};
@@ -105,6 +105,11 @@ fn is_tls(error: &reqwest::Error) -> bool {
 /// Reads an agent's trajectory page from step `from` on, of at most `limit` bytes.
 pub async fn trajectory_page(client: &Client, agent: &str, from: u32, limit: usize) -> Result<Bytes, ClientError> {
     answer(client.get(url(agent, TRAJECTORY_PATH)).query(&[("from", from)]), limit).await
+}
+
+/// Reads the figures that an agent shows to people, of at most `limit` bytes.
+pub async fn metrics_page(client: &Client, agent: &str, limit: usize) -> Result<Bytes, ClientError> {
+    answer(client.get(url(agent, METRICS_PATH)), limit).await
 }
 
 /// Tells an agent how far its trajectory is stored.

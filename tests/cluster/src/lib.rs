@@ -7,11 +7,13 @@ pub mod dataset;
 pub mod experiments;
 pub mod nodes;
 pub mod operators;
+pub mod plugin;
 pub mod prometheus;
 pub mod stores;
 pub mod volumes;
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use api::{Phase, TuningExperiment};
@@ -193,6 +195,11 @@ impl Space {
         let pods = pods.iter().map(|pod| format!("pod {}: {}\n", pod.name_any(), phase(pod)));
         statuses.chain(pods).collect()
     }
+}
+
+/// Where our programs lie: beside the folder of the tests.
+pub fn programs() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
 /// Where an experiment stands.

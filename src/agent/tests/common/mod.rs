@@ -61,7 +61,7 @@ impl Experiment {
         let config = self.path().join("agent.json");
         std::fs::write(&config, serde_json::to_vec(&self.config).unwrap()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_trainpilot-agent"));
-        command.args(["--config".as_ref(), config.as_os_str(), "--index".as_ref(), "0".as_ref()]);
+        command.args(["run".as_ref(), "--config".as_ref(), config.as_os_str(), "--index".as_ref(), "0".as_ref()]);
         command.args(["--tls".as_ref(), self.path().join("tls/agent").as_os_str()]).args(arguments);
         command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         command

@@ -76,7 +76,8 @@ fn inputs(inputs: &Inputs) -> String {
     seen.join(", ") + &range
 }
 
-fn recipe(recipe: &Recipe, hyperparameters: &[Hyperparameter]) -> String {
+/// A recipe in words.
+pub(crate) fn recipe(recipe: &Recipe, hyperparameters: &[Hyperparameter]) -> String {
     let start = |place: usize| {
         recipe.starts.as_ref().map_or_else(String::new, |starts| format!(" from {}", number(starts[place])))
     };

@@ -80,7 +80,7 @@ impl Attempt {
     fn start_agent(&self) -> Result<Process, String> {
         let path = |path: &Path| path.as_os_str().to_owned();
         let started = Process::start("agent", &self.agent, &self.folder.join("agent.log"), |command| {
-            command.arg("--config").arg(path(&self.config)).arg("--tls").arg(path(&self.tls));
+            command.arg("run").arg("--config").arg(path(&self.config)).arg("--tls").arg(path(&self.tls));
             command.arg("--index").arg(self.key.index.to_string()).arg("--attempt").arg(self.key.attempt.to_string());
             command.arg("--announce").arg(self.announce());
         });

@@ -12,6 +12,8 @@ mod trainer;
 mod world;
 mod world_model_learner;
 
+pub(crate) use folder::Identity;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

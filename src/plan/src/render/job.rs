@@ -133,7 +133,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         image: Some(setting.images.agent.clone()),
         image_pull_policy: setting.images.pull_policy.clone(),
         restart_policy: Some("Always".to_owned()),
-        args: Some(vec!["--sidecar".to_owned()]),
+        args: Some(vec!["run".to_owned(), "--sidecar".to_owned()]),
         env: Some(agent_environment(grace)),
         ports: Some(vec![port]),
         volume_mounts: Some(pod::mounts()),

@@ -7,6 +7,7 @@ mod faults;
 mod learners;
 mod nodes;
 mod operator;
+mod plugin;
 mod refusals;
 mod runs;
 mod stores;

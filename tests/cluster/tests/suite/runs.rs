@@ -88,9 +88,7 @@ async fn tasks_add_to_a_trainers_environment_and_arguments_as_they_do_on_one_mac
 fn run_here(yaml: &str) -> (TuningExperiment, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("experiment.yaml"), yaml).unwrap();
-    // The programs lie beside the folder of the tests.
-    let programs = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-    let mut command = Command::new(programs.join("trainpilot"));
+    let mut command = Command::new(cluster::programs().join("trainpilot"));
     command.args(["run", "experiment.yaml", "--dir", "run"]).current_dir(folder.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

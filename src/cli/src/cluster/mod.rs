@@ -15,8 +15,10 @@ mod wishes;
 
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::Runtime;
+
 use crate::results::run::Run;
-use crate::{compare, cost, explain, report};
+use crate::{compare, cost, explain, output, report};
 use access::{Access, Cluster};
 
 /// Arguments of `cluster`, and of the program as a plugin of kubectl.
@@ -93,21 +95,21 @@ struct Into {
     into: PathBuf,
 }
 
-impl Into {
-    async fn bring(&self, cluster: &Cluster, names: &[String]) -> anyhow::Result<Vec<Run>> {
-        let mut runs = Vec::new();
-        for name in names {
-            let folder = self.into.join(name);
-            export::export(cluster, name, &folder).await?;
-            runs.push(Run::load(&folder)?);
-        }
-        Ok(runs)
+/// A namespace of a cluster, and what drives talk with it. What is done with a run that was brought has a runtime of its own.
+struct Session {
+    runtime: Runtime,
+    cluster: Cluster,
+}
+
+impl Session {
+    fn bring(&self, name: &str, Into { into }: &Into) -> anyhow::Result<Run> {
+        let folder = into.join(name);
+        self.runtime.block_on(export::export(&self.cluster, name, &folder))?;
+        Run::load(&folder)
     }
 
-    async fn bring_one(&self, cluster: &Cluster, name: &str) -> anyhow::Result<Run> {
-        let folder = self.into.join(name);
-        export::export(cluster, name, &folder).await?;
-        Run::load(&folder)
+    fn bring_all(&self, names: &[String], into: &Into) -> anyhow::Result<Vec<Run>> {
+        names.iter().map(|name| self.bring(name, into)).collect()
     }
 }
 
@@ -115,29 +117,28 @@ impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         // The client of the apiserver brings its own otherwise.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(async {
-            let cluster = self.access.connect().await?;
-            self.command.run(&cluster).await
-        })
+        let runtime = Runtime::new()?;
+        let cluster = runtime.block_on(self.access.connect())?;
+        self.command.run(&Session { runtime, cluster })
     }
 }
 
 impl Command {
-    async fn run(&self, cluster: &Cluster) -> anyhow::Result<()> {
+    fn run(&self, session: &Session) -> anyhow::Result<()> {
+        let Session { runtime, cluster } = session;
         match self {
-            Self::Status(arguments) => arguments.run(cluster).await,
-            Self::Top(arguments) => arguments.run(cluster).await,
-            Self::Logs(arguments) => arguments.run(cluster).await,
-            Self::Wish(wish) => wish.make(cluster).await,
-            Self::Explain { name, which, into } => which.explain(&into.bring_one(cluster, name).await?),
-            Self::Report { name, json, into } => report::write(&into.bring_one(cluster, name).await?, *json),
-            Self::Compare { names, form, into } => form.print(&into.bring(cluster, names).await?),
-            Self::Cost { names, json, into } => cost::print(&into.bring(cluster, names).await?, *json),
+            Self::Status(arguments) => runtime.block_on(arguments.run(cluster)),
+            Self::Top(arguments) => runtime.block_on(arguments.run(cluster)),
+            Self::Logs(arguments) => runtime.block_on(arguments.run(cluster)),
+            Self::Wish(wish) => runtime.block_on(wish.make(cluster)),
+            Self::Explain { name, which, into } => which.explain(&session.bring(name, into)?),
+            Self::Report { name, json, into } => report::write(&session.bring(name, into)?, *json),
+            Self::Compare { names, form, into } => form.print(&session.bring_all(names, into)?),
+            Self::Cost { names, json, into } => cost::print(&session.bring_all(names, into)?, *json),
             Self::Export { name, folder } => {
                 let folder = folder.clone().unwrap_or_else(|| Path::new("runs").join(name));
-                export::export(cluster, name, &folder).await?;
-                crate::output::print(&format!("{}\n", folder.display()))
+                runtime.block_on(export::export(cluster, name, &folder))?;
+                output::print(&format!("{}\n", folder.display()))
             }
         }
     }

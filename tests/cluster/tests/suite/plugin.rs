@@ -19,7 +19,7 @@ async fn a_run_is_watched_and_steered_with_the_plugin() {
     let page = || plugin.says(&["top", "curves"]);
     space.until("an env step is seen", 90, async || page().contains("Running ┆ 1/8")).await;
     let top = page();
-    assert!(top.contains("4 trainings") && top.contains("learning_rate") && top.contains("0.01000"), "{top}");
+    assert!(top.contains("4 trainings") && top.contains("learning_rate") && top.contains("score"), "{top}");
     assert!(plugin.says(&["top", "curves", "--limit", "1"]).contains("… and 3 more"));
 
     let logs = plugin.says(&["logs", "curves", "--epoch", "1", "--index", "2"]);

@@ -14,6 +14,8 @@ pub const FINAL_EVALUATION: &str = "trainpilot.dev/final-evaluation";
 pub const EPOCHS: &str = "trainpilot.dev/epochs";
 /// Annotation of a learner: a digest of what was written, so that nothing is written twice.
 pub const CONTENT: &str = "trainpilot.dev/content";
+/// What the names of all labels and annotations begin with that Kueue goes by; those of an experiment are its batches' too.
+pub const KUEUE: &str = "kueue.x-k8s.io/";
 /// Label that hands a Job to Kueue.
 pub const QUEUE: &str = "kueue.x-k8s.io/queue-name";
 

@@ -147,7 +147,10 @@ impl Work<'_> {
     /// How many trajectories of a batch run at once is all that changes of it.
     async fn widen(&self, job: &Job, parallelism: u32) -> Result<(), OperatorError> {
         let granted = job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or_default();
-        if granted == parallelism as i32 {
+        // What a queue has admitted has quota for as many as it was admitted with: changed, it is stopped and queues again, which
+        // is right only where nothing is to run, or nothing ran.
+        let settled = is_admitted(job) && granted != 0 && parallelism != 0;
+        if settled || granted == parallelism as i32 {
             return Ok(());
         }
         let change = json!({"spec": {"parallelism": parallelism}});
@@ -228,6 +231,12 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Whether a queue has let a Job go on.
+fn is_admitted(job: &Job) -> bool {
+    let held_back = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+    job.labels().contains_key(labels::QUEUE) && !held_back
 }
 
 /// What logs and traces say that something is about.

@@ -199,6 +199,7 @@ impl Look<'_> {
             epoch,
             final_evaluation: job.annotations().get(labels::FINAL_EVALUATION).is_some_and(|text| text == "true"),
             parallelism: job.spec.as_ref().and_then(|spec| spec.parallelism).unwrap_or_default() as u32,
+            waits_in: waits_in(job).cloned(),
             running: pods.iter().filter(|pod| pods::is_live(pod)).count() as u32,
             ended: completed.into_iter().collect(),
             failed: failed.into_iter().collect(),
@@ -216,6 +217,11 @@ impl Look<'_> {
         let old = own.iter().filter(|pod| pods::age(pod) > UNTROUBLED);
         old.into_iter().find_map(|pod| pods::waits_for(pod, !some_run || of_learner(pod)))
     }
+}
+
+/// The queue that holds a Job back until there is quota for it.
+fn waits_in(job: &Job) -> Option<&String> {
+    job.labels().get(labels::QUEUE).filter(|_| job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true))
 }
 
 fn epochs(set: &StatefulSet) -> u32 {

@@ -65,6 +65,8 @@ pub struct BatchObserved {
     pub final_evaluation: bool,
     /// Trajectories that may run at once.
     pub parallelism: u32,
+    /// Queue in which it waits for quota, if it does.
+    pub waits_in: Option<String>,
     /// Attempts that run now, those on their way out included.
     pub running: u32,
     /// Indices whose trajectory is over and delivered.

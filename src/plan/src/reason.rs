@@ -36,6 +36,15 @@ pub enum Reason {
         /// All of them.
         trajectories: u32,
     },
+    /// The batch waits for quota, or was preempted and waits for it again.
+    Queued {
+        /// Epoch of the batch.
+        epoch: u32,
+        /// Whether it is the final evaluation.
+        final_evaluation: bool,
+        /// Queue that it waits in.
+        queue: String,
+    },
     /// All slots are taken by other repetitions, or there are none.
     WaitingForSlots,
     /// The policy is trained.
@@ -76,6 +85,7 @@ impl Reason {
             Self::StaleObservation { .. } => "StaleObservation",
             Self::Gathering { .. } => "Gathering",
             Self::Evaluating { .. } => "Evaluating",
+            Self::Queued { .. } => "Queued",
             Self::WaitingForSlots => "WaitingForSlots",
             Self::Learning { .. } => "Learning",
             Self::StoppingEarly { .. } => "StoppingEarly",
@@ -127,6 +137,10 @@ impl fmt::Display for Reason {
             Self::Evaluating { ended, trajectories } => {
                 write!(f, "final evaluation: {ended} of {trajectories} trajectories have ended")
             }
+            Self::Queued { final_evaluation: true, queue, .. } => {
+                write!(f, "the final evaluation waits in the queue {queue} for quota")
+            }
+            Self::Queued { epoch, queue, .. } => write!(f, "epoch {epoch} waits in the queue {queue} for quota"),
             Self::WaitingForSlots => f.write_str("spec.parallelism leaves no slot for now"),
             Self::Learning { epoch } => write!(f, "learning from epoch {epoch}"),
             Self::StoppingEarly { epochs } => {

@@ -176,9 +176,11 @@ impl Wish {
         }
         let world_model =
             self.observed.world_model.as_ref().and_then(|observed| observed.state.as_ref()?.fault.clone());
-        self.reason = match state.fault.clone().or(world_model) {
-            Some(fault) => Reason::LearnerFault(fault),
-            None => reason(state, epoch, self.epochs, outcomes.len() as u32, trajectories),
+        let queue = batch.filter(|batch| batch.running == 0).and_then(|batch| batch.waits_in.clone());
+        self.reason = match (state.fault.clone().or(world_model), queue) {
+            (Some(fault), _) => Reason::LearnerFault(fault),
+            (None, Some(queue)) => Reason::Queued { epoch, final_evaluation: epoch > self.epochs, queue },
+            (None, None) => reason(state, epoch, self.epochs, outcomes.len() as u32, trajectories),
         };
         self
     }

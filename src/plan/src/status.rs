@@ -136,8 +136,8 @@ fn published(publication: &Publication) -> PublishedStatus {
 
 fn repetition_phase(reason: &Reason, previous: RepetitionPhase) -> RepetitionPhase {
     match reason {
-        Reason::Gathering { .. } => RepetitionPhase::Gathering,
-        Reason::Evaluating { .. } => RepetitionPhase::Evaluating,
+        Reason::Gathering { .. } | Reason::Queued { final_evaluation: false, .. } => RepetitionPhase::Gathering,
+        Reason::Evaluating { .. } | Reason::Queued { .. } => RepetitionPhase::Evaluating,
         Reason::Learning { .. } => RepetitionPhase::Learning,
         reason if reason.is_complete() => RepetitionPhase::Complete,
         reason if reason.is_failure() => RepetitionPhase::Failed,

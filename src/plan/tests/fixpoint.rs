@@ -100,6 +100,7 @@ impl World {
             epoch: *epoch,
             final_evaluation: batch.final_evaluation,
             parallelism: batch.parallelism,
+            waits_in: None,
             running: if progress_is_seen { batch.running.len() as u32 } else { 0 },
             ended: if progress_is_seen { batch.ended.clone() } else { Vec::new() },
             failed: if progress_is_seen { batch.failed.clone() } else { Vec::new() },

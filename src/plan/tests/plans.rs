@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use api::Timestamp;
+use api::{Phase, Timestamp};
 use plan::{BatchObserved, LearnerObserved, Observed, Plan, Reason, RepetitionObserved, Workload, WorldModelObserved};
 use plan::{forgive, plan, refuse, validate};
 use wire::learner::{EpochState, EpochSummary, LearnerPhase, LearnerState};
@@ -276,6 +276,25 @@ fn a_learner_that_tries_again_by_itself_is_degraded_not_failed() {
     let holds = |kind: &str| plan.status.conditions.iter().any(|c| c.type_ == kind && c.status == "True");
     assert!(holds("Degraded") && holds("Progressing") && !holds("Failed"));
     assert_eq!(plan.report.overall.to_string(), "the disk is full");
+}
+
+#[test]
+fn a_batch_that_a_queue_holds_back_says_so_until_it_runs() {
+    let mut observed = observed("", "");
+    let mut word = |epoch: u32, running: u32| {
+        let held = BatchObserved {
+            waits_in: Some("research".to_owned()),
+            final_evaluation: epoch == 3,
+            ..batch(epoch, 4, running, &[])
+        };
+        observed.repetitions = vec![seen(Some(learner(after(epoch - 1))), vec![held])];
+        let plan = check(&observed);
+        (plan.report.overall.word(), plan.report.overall.to_string(), plan.status.phase)
+    };
+    assert_eq!(word(1, 0), ("Queued", "epoch 1 waits in the queue research for quota".to_owned(), Phase::Running));
+    // Preempted ones that are on their way out still run.
+    assert_eq!(word(1, 2).0, "Gathering");
+    assert_eq!(word(3, 0).1, "the final evaluation waits in the queue research for quota");
 }
 
 #[test]

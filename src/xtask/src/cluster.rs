@@ -3,6 +3,7 @@
 mod assets;
 mod certificates;
 mod kernel;
+mod kueue;
 mod leftovers;
 mod node;
 mod pause;
@@ -16,7 +17,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use self::{assets::Assets, node::PARTS};
-pub use self::{assets::helm, node::Node};
+pub use self::{assets::helm, kueue::Kueue, node::Node};
 use crate::command::{run, step, target_directory};
 
 #[derive(Args)]

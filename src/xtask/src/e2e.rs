@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::{
     check::report,
-    cluster,
+    cluster::{self, Kueue},
     command::{cargo, run, step, succeeds, target_directory},
     images::Images,
 };
@@ -37,22 +37,25 @@ impl EndToEnd {
             bail!("the suite asks a Prometheus about the dashboards: apt-get install prometheus");
         }
         let helm = cluster::helm()?;
-        in_cluster(root, "dev", self.keep, |_, cluster| {
+        let kueue = Kueue::get(root, &target_directory(root)?.join("images"))?;
+        in_cluster(root, "dev", self.keep, |node, cluster| {
+            node.load(&kueue.image)?;
             let test = |arguments: &[&str]| {
                 let mut command = cargo(root);
                 // Of the whole workspace, whose libraries are built already: alone it would have others.
                 command.args(["test", "--workspace", "--test", "suite", "--"]).args(arguments);
-                run(command.envs(cluster.clone()).env("HELM", &helm))
+                run(command.envs(cluster.clone()).env("HELM", &helm).env("KUEUE_CHART", &kueue.chart))
             };
             if let Some(filter) = &self.filter {
                 return test(&["--test-threads", "1", filter]);
             }
-            // Those that kill or replace the operator, or count what it does, have it for themselves.
-            report(&[
-                ("suite", test(&["--test-threads", AT_ONCE, "--skip", "operator::", "--skip", "chart::"])),
-                ("operator", test(&["--test-threads", "1", "operator::"])),
-                ("chart", test(&["--test-threads", "1", "chart::"])),
-            ])
+            // Those that kill or replace the operator, count what it does, or have others admit pods, have all for themselves.
+            let alone = ["operator::", "chart::", "queues::"];
+            let skipped = alone.iter().flat_map(|part| ["--skip", *part]);
+            let others: Vec<&str> = ["--test-threads", AT_ONCE].into_iter().chain(skipped).collect();
+            let mut parts = vec![("suite", test(&others))];
+            parts.extend(alone.map(|part| (part.trim_end_matches(":"), test(&["--test-threads", "1", part]))));
+            report(&parts)
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod nodes;
 pub mod operators;
 pub mod plugin;
 pub mod prometheus;
+pub mod queues;
 pub mod stores;
 pub mod volumes;
 

@@ -320,6 +320,7 @@ impl Running {
             epoch: self.agent.epoch,
             final_evaluation: self.agent.final_evaluation,
             parallelism: self.parallelism,
+            waits_in: None,
             running: self.books.running(),
             ended: self.books.ended().collect(),
             failed: self.books.failed().collect(),

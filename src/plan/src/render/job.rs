@@ -41,12 +41,11 @@ pub(super) fn job(
 ) -> Result<Job, RenderError> {
     let name = WorkloadName::Batch { repetition: agent.repetition, epoch: agent.epoch };
     let mut metadata = metadata::of_workload(setting, name);
-    metadata.annotations =
-        Some(BTreeMap::from([(labels::FINAL_EVALUATION.to_owned(), agent.final_evaluation.to_string())]));
-    let queue = setting.experiment.metadata.labels.as_ref().and_then(|labels| labels.get(labels::QUEUE));
-    if let (Some(queue), Some(labels)) = (queue, &mut metadata.labels) {
-        labels.insert(labels::QUEUE.to_owned(), queue.clone());
-    }
+    let given = &setting.experiment.metadata;
+    metadata.labels.get_or_insert_default().extend(for_queues(given.labels.as_ref()));
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.extend(for_queues(given.annotations.as_ref()));
+    annotations.insert(labels::FINAL_EVALUATION.to_owned(), agent.final_evaluation.to_string());
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     Ok(Job {
         metadata,
@@ -62,6 +61,12 @@ pub(super) fn job(
         }),
         ..Job::default()
     })
+}
+
+/// What Kueue goes by: the queue, a priority class, the least parallelism, and whatever it may come to know.
+fn for_queues(given: Option<&BTreeMap<String, String>>) -> impl Iterator<Item = (String, String)> {
+    let all = given.into_iter().flatten();
+    all.filter(|(name, _)| name.starts_with(labels::KUEUE)).map(|(name, value)| (name.clone(), value.clone()))
 }
 
 /// A pod that was preempted or drained says nothing about its training.

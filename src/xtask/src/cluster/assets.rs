@@ -79,6 +79,18 @@ pub fn helm() -> anyhow::Result<PathBuf> {
     asset("helm", &cache, |to| build("helm", to, Command::new("go").env("GOBIN", &cache).args(["install", HELM])))
 }
 
+/// Finds or builds Kueue's controller; `module` is the folder of its module, whose own replacements count.
+pub fn kueue(module: &Path) -> anyhow::Result<PathBuf> {
+    asset("kueue", &cache()?, |to| {
+        let mut go = Command::new("go");
+        build(
+            "kueue",
+            to,
+            go.current_dir(module).args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(to).arg("./cmd/kueue"),
+        )
+    })
+}
+
 fn cache() -> anyhow::Result<PathBuf> {
     let cache = cache_of_the_shell()?.join("kubernetes");
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;

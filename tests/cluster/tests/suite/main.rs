@@ -8,6 +8,7 @@ mod learners;
 mod nodes;
 mod operator;
 mod plugin;
+mod queues;
 mod refusals;
 mod runs;
 mod stores;

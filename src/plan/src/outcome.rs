@@ -8,7 +8,7 @@ use wire::learner::EpochOrder;
 use wire::settings::LearnerConfig;
 
 use crate::repetition::{BatchWish, Wish};
-use crate::share::share;
+use crate::share::{even, share};
 use crate::{Observed, Reason, Valid, publication, status};
 
 /// How soon to look again while something goes on that nobody tells of.
@@ -198,6 +198,15 @@ pub fn refuse(observed: &Observed, violations: &[Violation]) -> Plan {
 /// Slots for the batch of each repetition; 0 where it has none.
 fn slots(valid: &Valid<'_>, wishes: &[Wish]) -> Vec<u32> {
     let total = if valid.spec.suspend { 0 } else { valid.spec.parallelism };
+    // A batch that a queue has admitted keeps its width, so it has its whole share from the beginning; quota does the rest.
+    if valid.is_queued() && total >= valid.spec.repetitions {
+        let even = even(total, valid.spec.repetitions);
+        return wishes
+            .iter()
+            .zip(even)
+            .map(|(wish, slots)| wish.batch.map_or(0, |batch| batch.claim.remaining.min(slots)))
+            .collect();
+    }
     let own = wishes.iter().filter_map(|wish| wish.batch.map(|batch| batch.claim));
     let claims: Vec<_> = own.chain(wishes.iter().map(|wish| wish.leaving(valid))).collect();
     let mut shares = share(total, &claims).into_iter();

@@ -41,6 +41,11 @@ pub(crate) fn share(total: u32, claims: &[Claim]) -> Vec<u32> {
     claims.iter().zip(slots).map(unchanged).collect()
 }
 
+/// `total` slots in equal parts, of which the first take the odd ones.
+pub(crate) fn even(total: u32, parts: u32) -> impl Iterator<Item = u32> {
+    (0..parts).map(move |part| total / parts + u32::from(part < total % parts))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -54,6 +59,12 @@ mod tests {
     #[test]
     fn free_slots_are_shared_equally_and_the_first_takes_the_odd_one() {
         assert_eq!(share(7, &[claim(0, 0, 16), claim(0, 0, 16), claim(0, 0, 16)]), [3, 2, 2]);
+    }
+
+    #[test]
+    fn equal_parts_come_to_the_whole() {
+        assert_eq!(even(7, 3).collect::<Vec<_>>(), [3, 2, 2]);
+        assert_eq!(even(2, 3).collect::<Vec<_>>(), [1, 1, 0]);
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub fn validate(observed: &Observed) -> Result<Valid<'_>, Vec<Violation>> {
 }
 
 impl Valid<'_> {
+    /// Whether its batches are handed to a queue, which lets each of them go on as a whole.
+    pub(crate) fn is_queued(&self) -> bool {
+        let labels = &self.observed.experiment.metadata.labels;
+        labels.as_ref().is_some_and(|labels| labels.contains_key(api::labels::QUEUE))
+    }
+
     /// Epochs to learn from, if no budget is used up before.
     pub(crate) fn epochs(&self) -> u32 {
         self.sizes.len() as u32

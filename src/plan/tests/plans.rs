@@ -298,6 +298,21 @@ fn a_batch_that_a_queue_holds_back_says_so_until_it_runs() {
 }
 
 #[test]
+fn a_batch_for_a_queue_has_its_whole_share_at_once_whatever_others_hold() {
+    let queue = "generation: 3, labels: {kueue.x-k8s.io/queue-name: research}}";
+    let mut observed = observed("generation: 3}", queue);
+    observed.experiment.spec.repetitions = 2;
+    let other = seen(Some(learner(gathering(1, 8, &[]))), vec![batch(1, 4, 4, &[])]);
+    observed.repetitions = vec![other, seen(Some(learner(after(0))), vec![])];
+    let plan = check(&observed);
+    let widths = plan.wanted.iter().filter_map(|workload| match workload {
+        Workload::Batch { parallelism, .. } => Some(*parallelism),
+        _ => None,
+    });
+    assert_eq!(widths.collect::<Vec<_>>(), [2, 2]);
+}
+
+#[test]
 fn an_epoch_of_which_nothing_came_is_a_failure_with_its_cause() {
     let mut observed = observed("", "");
     let mut batch = batch(1, 4, 0, &[]);

@@ -1,8 +1,9 @@
-//! Kueue, the real one, for as long as a test lasts.
+//! Kueue, the real one. It stays once a test has installed it: its definitions take long to go.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::Space;
 use crate::charts::Release;
@@ -11,14 +12,14 @@ use crate::charts::Release;
 const VARIABLE: &str = "KUEUE_CHART";
 const NAMESPACE: &str = "kueue-system";
 
-/// Who admits Jobs into the queue `research`.
-pub struct Kueue {
+/// A queue of Kueue's named `research`, for as long as a test lasts.
+pub struct Queue {
     objects: String,
 }
 
-impl Kueue {
-    /// Installs it, with a queue in a namespace that has quota for `gpus`; pods of the class `urgent` go first.
-    pub fn install(space: &Space, gpus: u32) -> Self {
+impl Queue {
+    /// Installs Kueue, and a queue in a namespace with quota for `gpus`, in which batches of the class `urgent` go first.
+    pub fn open(space: &Space, gpus: u32) -> Self {
         let chart = std::env::var_os(VARIABLE).map(PathBuf::from);
         let chart = chart.unwrap_or_else(|| panic!("{VARIABLE} is not set: `cargo xtask e2e` sets it"));
         let image = [
@@ -28,22 +29,18 @@ impl Kueue {
             "controllerManager.manager.resources.requests.cpu=50m",
         ];
         let values = image.iter().flat_map(|value| ["--set", *value]);
-        let rest = ["--create-namespace", "--wait", "--timeout", "120s"];
+        let rest = ["--install", "--create-namespace", "--wait", "--timeout", "120s"];
         let arguments: Vec<&str> = [chart.to_str().unwrap()].into_iter().chain(values).chain(rest).collect();
-        // Made first, so that it is removed whatever happens next.
-        let kueue = Self { objects: objects(&space.name, gpus) };
-        release().helm("install", &arguments).unwrap();
-        kubectl("apply", &kueue.objects);
-        kueue
+        release().helm("upgrade", &arguments).unwrap();
+        let queue = Self { objects: objects(&space.name, gpus) };
+        kubectl(&["apply"], &queue.objects);
+        queue
     }
 }
 
-impl Drop for Kueue {
+impl Drop for Queue {
     fn drop(&mut self) {
-        kubectl("delete", &self.objects);
-        if let Err(error) = release().helm("uninstall", &["--wait"]) {
-            eprintln!("Kueue stays: {error}");
-        }
+        kubectl(&["delete", "--wait=false"], &self.objects);
     }
 }
 
@@ -56,18 +53,18 @@ fn objects(namespace: &str, gpus: u32) -> String {
         r#"
 apiVersion: kueue.x-k8s.io/v1beta1
 kind: ResourceFlavor
-metadata: {{name: any}}
+metadata: {{name: {namespace}}}
 ---
 apiVersion: kueue.x-k8s.io/v1beta1
 kind: ClusterQueue
-metadata: {{name: research}}
+metadata: {{name: {namespace}}}
 spec:
   namespaceSelector: {{}}
   preemption: {{withinClusterQueue: LowerPriority}}
   resourceGroups:
   - coveredResources: [cpu, memory, nvidia.com/gpu]
     flavors:
-    - name: any
+    - name: {namespace}
       resources:
       - {{name: cpu, nominalQuota: 100}}
       - {{name: memory, nominalQuota: 100Gi}}
@@ -76,7 +73,7 @@ spec:
 apiVersion: kueue.x-k8s.io/v1beta1
 kind: LocalQueue
 metadata: {{name: research, namespace: {namespace}}}
-spec: {{clusterQueue: research}}
+spec: {{clusterQueue: {namespace}}}
 ---
 apiVersion: kueue.x-k8s.io/v1beta1
 kind: WorkloadPriorityClass
@@ -87,14 +84,16 @@ value: 1000
 }
 
 /// Webhooks that have just begun may not answer at once.
-fn kubectl(verb: &str, objects: &str) {
+fn kubectl(verb: &[&str], objects: &str) {
     for _ in 0..20 {
-        let mut kubectl = Command::new("kubectl").args([verb, "-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut kubectl = Command::new("kubectl");
+        let mut kubectl =
+            kubectl.args(verb).args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         kubectl.stdin.take().unwrap().write_all(objects.as_bytes()).unwrap();
         if kubectl.wait().unwrap().success() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(1));
     }
-    eprintln!("kubectl {verb} went wrong");
+    panic!("kubectl {verb:?} went wrong");
 }

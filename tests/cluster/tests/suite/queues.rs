@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::{Phase, labels};
 use cluster::dataset::whole;
 use cluster::experiments::slow;
-use cluster::queues::Kueue;
+use cluster::queues::Queue;
 use cluster::{Space, condition};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -44,7 +44,7 @@ async fn waits(space: &Space, name: &str) {
 #[tokio::test]
 async fn batches_wait_for_quota_are_preempted_and_go_on_and_what_is_suspended_frees_it() {
     let space = Space::new("queues").await;
-    let _kueue = Kueue::install(&space, 4);
+    let _queue = Queue::open(&space, 4);
     space.start(&queued("first", 1000, "")).await;
     has(&space, "first", 4).await;
     space.start(&queued("second", 1000, "")).await;
@@ -69,7 +69,7 @@ async fn batches_wait_for_quota_are_preempted_and_go_on_and_what_is_suspended_fr
 #[tokio::test]
 async fn a_batch_that_was_admitted_keeps_its_width_and_the_next_has_the_new_one() {
     let space = Space::new("queues-scale").await;
-    let _kueue = Kueue::install(&space, 4);
+    let _queue = Queue::open(&space, 4);
     space.start(&queued("curves", 1000, "")).await;
     has(&space, "curves", 4).await;
     let before = trainings(&space, "curves").await;

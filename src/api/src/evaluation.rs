@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
+use k8s_openapi::api::core::v1::{PodResourceClaim, ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::TaskSpec;
 
@@ -93,6 +94,18 @@ pub struct LearnerSpec {
     /// Taints that it tolerates. Default: none. Immutable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
+    /// Where it likes to be, beside which pods and on which nodes, as in any pod (`Affinity`). Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub affinity: Option<Value>,
+    /// Priority class: one above that of the trainers keeps it where room is short. Default: the cluster's default. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+    /// Resource claims of its pod, to which `resources.claims` refer (dynamic resource allocation). Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub resource_claims: Vec<PodResourceClaim>,
     /// Where it keeps what it knows: a policy learner dataset, checkpoints, policies and world models, a world-model learner
     /// what it goes on from. Default: a volume of 10Gi. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +121,11 @@ pub struct LearnerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
+}
+
+/// An object of Kubernetes' own, whose fields are passed on as they are.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// Where a learner keeps what it knows: a volume claim, or a place on an object store.

@@ -115,7 +115,7 @@ impl Look<'_> {
             world_model,
             leaving: self.leaving(repetition, &batches),
             batches,
-            waits_for: self.waits_for(repetition),
+            waits_for: self.waits_for(repetition).or_else(|| jobs.iter().find_map(|job| self.is_refused(job))),
         })
     }
 
@@ -214,9 +214,28 @@ impl Look<'_> {
         // Where some run, the others wait for them, which is what parallelism is for.
         let some_run = own.iter().any(|pod| pods::has_role(pod, labels::TRAJECTORY) && pods::is_running(pod));
         let of_learner = |pod: &Pod| !pods::has_role(pod, labels::TRAJECTORY);
-        let old = own.iter().filter(|pod| pods::age(pod) > UNTROUBLED);
+        let old = own.iter().filter(|pod| age(pod.as_ref()) > UNTROUBLED);
         old.into_iter().find_map(|pod| pods::waits_for(pod, !some_run || of_learner(pod)))
     }
+
+    /// What is to be said of a batch whose pods do not even come into being.
+    fn is_refused(&self, job: &Job) -> Option<String> {
+        let spec = job.spec.as_ref().filter(|spec| spec.suspend != Some(true) && spec.parallelism != Some(0))?;
+        let status = job.status.clone().unwrap_or_default();
+        let over =
+            [status.active, status.succeeded, status.failed, status.terminating].into_iter().flatten().sum::<i32>();
+        let name = job.name_any();
+        (over == 0 && spec.completions != Some(0) && age(job) > UNTROUBLED).then(|| {
+            format!("job {name} has no pod: a quota or an admission policy may refuse them, `kubectl describe job {name}` tells")
+        })
+    }
+}
+
+/// How long ago something was made.
+fn age(object: &impl Resource) -> Duration {
+    let made = object.meta().creation_timestamp.as_ref();
+    let age = made.map(|made| Timestamp::now().duration_since(made.0)).unwrap_or_default();
+    Duration::try_from(age).unwrap_or_default()
 }
 
 /// The queue that holds a Job back until there is quota for it.

@@ -1,8 +1,6 @@
 //! What pods say about themselves, in the planner's words.
 
-use std::time::Duration;
-
-use api::{Timestamp, labels};
+use api::labels;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
 use tuning::TrajectoryKey;
@@ -130,13 +128,6 @@ fn last_words(ended: &ContainerStateTerminated) -> Option<String> {
 pub fn restarts(pod: &Pod) -> (i32, Option<String>) {
     let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     statuses.map(|container| (container.restart_count, ended_badly(container))).next().unwrap_or_default()
-}
-
-/// How long ago it was made.
-pub fn age(pod: &Pod) -> Duration {
-    let made = pod.metadata.creation_timestamp.as_ref();
-    let age = made.map(|made| Timestamp::now().duration_since(made.0)).unwrap_or_default();
-    Duration::try_from(age).unwrap_or_default()
 }
 
 /// What it waits for that may never come; for a node only if it `needs_node`.

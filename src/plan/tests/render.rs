@@ -100,6 +100,23 @@ fn a_world_model_learner_is_told_where_its_policy_learner_is_and_has_devices_of_
 }
 
 #[test]
+fn what_a_learners_pod_is_to_have_is_passed_on_and_what_kubernetes_does_not_understand_is_refused() {
+    let wishes =
+        "priorityClassName: high, resourceClaims: [{name: gpu, resourceClaimName: shared}], affinity: AFFINITY, ";
+    let yaml = EXPERIMENT.replace("worldModel: {", &format!("worldModel: {{{wishes}"));
+    let with = |affinity: &str| objects(&experiment(&yaml.replace("AFFINITY", affinity)), 1);
+    let required = "{podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: zone}]}}";
+    let Object::StatefulSet(set) = with(required).unwrap().remove(2) else { panic!("no StatefulSet") };
+    let pod = set.spec.unwrap().template.spec.unwrap();
+    assert_eq!(pod.priority_class_name.as_deref(), Some("high"));
+    assert_eq!(pod.resource_claims.unwrap()[0].resource_claim_name.as_deref(), Some("shared"));
+    let apart = pod.affinity.unwrap().pod_anti_affinity.unwrap().required_during_scheduling_ignored_during_execution;
+    assert_eq!(apart.unwrap()[0].topology_key, "zone");
+    let refused = with("{nodeAffinity: 3}").unwrap_err().to_string();
+    assert!(refused.starts_with("spec.learners.worldModel.affinity: nodeAffinity: "), "{refused}");
+}
+
+#[test]
 fn a_learner_on_an_object_store_has_no_volume_and_is_given_the_users_secret() {
     let store = "storage: {url: 's3://bucket/runs/'}, credentialsSecret: keys, serviceAccountName: learners";
     let yaml = EXPERIMENT.replace("storage: {size: 20Gi, className: fast}", store);

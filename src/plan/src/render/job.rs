@@ -6,17 +6,13 @@ use api::{TRAINER, labels};
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
-use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, TCPSocketAction,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, PodSpec, PodTemplateSpec, Probe, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde_json::Value;
 use wire::agent::AgentConfig;
 use wire::tls::Role;
 use wire::trainer::URL_VARIABLE;
 
-use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod, tasks};
+use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod, tasks, typed};
 use crate::WorkloadName;
 
 /// Name of the agent's container.
@@ -86,7 +82,7 @@ fn disruptions_ignored() -> PodFailurePolicy {
 fn template(setting: &Setting<'_>, name: WorkloadName, final_evaluation: bool) -> Result<PodTemplateSpec, RenderError> {
     let trajectory = &setting.experiment.spec.trajectory;
     let given = serde_json::to_value(&trajectory.template).expect("plain data always serialises");
-    let mut template: PodTemplateSpec = typed(given)?;
+    let mut template: PodTemplateSpec = typed("spec.trajectory.template", given)?;
     let metadata = template.metadata.get_or_insert_default();
     let labels = metadata.labels.get_or_insert_default();
     labels.extend(metadata::workload_labels(setting.experiment, name));
@@ -130,9 +126,6 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         container_port: i32::from(AGENT_PORT),
         ..ContainerPort::default()
     };
-    let quantities = |pairs: [(&str, &str); 2]| {
-        Some(pairs.map(|(name, quantity)| (name.to_owned(), Quantity(quantity.to_owned()))).into_iter().collect())
-    };
     Container {
         name: AGENT.to_owned(),
         image: Some(setting.images.agent.clone()),
@@ -144,11 +137,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         volume_mounts: Some(pod::mounts()),
         security_context: Some(pod::security()),
         termination_message_policy: Some(pod::LAST_WORDS.to_owned()),
-        resources: Some(ResourceRequirements {
-            requests: quantities([("cpu", "20m"), ("memory", "32Mi")]),
-            limits: quantities([("cpu", "1"), ("memory", "128Mi")]),
-            ..ResourceRequirements::default()
-        }),
+        resources: Some(pod::little()),
         // The trainer is started once the agent listens.
         startup_probe: Some(Probe {
             tcp_socket: Some(TCPSocketAction { port: IntOrString::Int(i32::from(AGENT_PORT)), host: None }),
@@ -171,12 +160,4 @@ fn agent_environment(grace: i64) -> Vec<EnvVar> {
         pod::variable("TRAINPILOT_GRACE_SECONDS", &(grace - MARGIN_SECONDS).max(1).to_string()),
     ]);
     environment
-}
-
-/// The user's template as the apiserver will understand it.
-fn typed(given: Value) -> Result<PodTemplateSpec, RenderError> {
-    serde_path_to_error::deserialize(given).map_err(|error| {
-        let (path, inner) = (error.path().to_string(), error.into_inner());
-        RenderError::Template(format!("{path}: {inner}"))
-    })
 }

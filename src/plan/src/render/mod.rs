@@ -15,6 +15,8 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use config_map::config_map_name;
 pub use metadata::experiment_labels;
@@ -68,9 +70,14 @@ pub enum Object {
 /// Why a workload can't be made of what the experiment says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// The user's pod is none.
-    #[error("spec.trajectory.template: {0}")]
-    Template(String),
+    /// Something that is handed on to Kubernetes is not of its kind.
+    #[error("{field}: {sentence}")]
+    Foreign {
+        /// Which field of the experiment.
+        field: &'static str,
+        /// Where in it, and what is wrong there.
+        sentence: String,
+    },
     /// A field that has no meaning in a cluster yet.
     #[error("{field}: {sentence}")]
     Field {
@@ -85,7 +92,7 @@ impl RenderError {
     /// The same as a mistake of whoever wrote the experiment, with its place apart.
     pub fn violation(&self) -> Violation {
         let (path, message) = match self {
-            Self::Template(sentence) => ("spec.trajectory.template", sentence.as_str()),
+            Self::Foreign { field, sentence } => (*field, sentence.as_str()),
             Self::Field { field, sentence } => (*field, *sentence),
         };
         Violation { path: path.to_owned(), message: message.to_owned() }
@@ -99,10 +106,8 @@ impl RenderError {
 pub fn render(setting: &Setting<'_>, workload: &Workload) -> Result<Vec<Object>, RenderError> {
     let name = workload.name();
     match workload {
-        Workload::PolicyLearner { config, .. } => Ok(learner(setting, name, config, None)),
-        Workload::WorldModelLearner { policy_learner, config } => {
-            Ok(learner(setting, name, config, Some(policy_learner)))
-        }
+        Workload::PolicyLearner { config, .. } => learner(setting, name, config, None),
+        Workload::WorldModelLearner { policy_learner, config } => learner(setting, name, config, Some(policy_learner)),
         Workload::Batch { trajectories, parallelism, agent } => Ok(vec![
             Object::ConfigMap(Box::new(config_map::config_map(setting, name, agent.as_ref()))),
             Object::Job(Box::new(job::job(setting, *trajectories, *parallelism, agent)?)),
@@ -116,15 +121,23 @@ pub fn learner_address(experiment: &str, namespace: &str, repetition: u32) -> St
     format!("{name}-0.{name}.{namespace}.svc:{LEARNER_PORT}")
 }
 
+/// What the apiserver will understand of something that is handed on to it.
+fn typed<T: DeserializeOwned>(field: &'static str, given: Value) -> Result<T, RenderError> {
+    serde_path_to_error::deserialize(given).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.into_inner());
+        RenderError::Foreign { field, sentence: format!("{path}: {inner}") }
+    })
+}
+
 fn learner(
     setting: &Setting<'_>,
     name: WorkloadName,
     config: &wire::settings::LearnerConfig,
     policy_learner: Option<&str>,
-) -> Vec<Object> {
-    vec![
+) -> Result<Vec<Object>, RenderError> {
+    Ok(vec![
         Object::ConfigMap(Box::new(config_map::config_map(setting, name, config))),
         Object::Service(Box::new(service::service(setting, name))),
-        Object::StatefulSet(Box::new(stateful_set::stateful_set(setting, name, config, policy_learner))),
-    ]
+        Object::StatefulSet(Box::new(stateful_set::stateful_set(setting, name, config, policy_learner)?)),
+    ])
 }

@@ -2,9 +2,10 @@
 //! in the same places.
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSecurityContext, SeccompProfile,
-    SecurityContext, Volume, VolumeMount,
+    Capabilities, ConfigMapVolumeSource, EnvVar, EnvVarSource, ObjectFieldSelector, PodSecurityContext,
+    ResourceRequirements, SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use wire::tls::Role;
 
 use super::config_map::{CONFIG, config_map_name};
@@ -101,5 +102,17 @@ pub(super) fn users_security() -> SecurityContext {
         allow_privilege_escalation: Some(false),
         capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
         ..SecurityContext::default()
+    }
+}
+
+/// What a container of ours beside the user's asks for; where a quota is on that, none may ask for nothing.
+pub(super) fn little() -> ResourceRequirements {
+    let quantities = |pairs: [(&str, &str); 2]| {
+        Some(pairs.map(|(name, quantity)| (name.to_owned(), Quantity(quantity.to_owned()))).into_iter().collect())
+    };
+    ResourceRequirements {
+        requests: quantities([("cpu", "20m"), ("memory", "32Mi")]),
+        limits: quantities([("cpu", "1"), ("memory", "128Mi")]),
+        ..ResourceRequirements::default()
     }
 }

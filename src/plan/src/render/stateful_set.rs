@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use wire::settings::LearnerConfig;
 use wire::tls::Role;
 
-use super::{LEARNER_PORT, Setting, metadata, pod};
+use super::{LEARNER_PORT, RenderError, Setting, metadata, pod, typed};
 use crate::{WorkloadName, publication};
 
 /// Name of the volume with what a learner keeps, and where it is seen.
@@ -31,7 +31,7 @@ pub(super) fn stateful_set(
     name: WorkloadName,
     config: &LearnerConfig,
     policy_learner: Option<&str>,
-) -> StatefulSet {
+) -> Result<StatefulSet, RenderError> {
     let learners = &setting.experiment.spec.learners;
     let spec = if policy_learner.is_some() { &learners.world_model } else { &learners.policy };
     let spec = spec.clone().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) fn stateful_set(
     let mut metadata = metadata::of_workload(setting, name);
     let epochs = BTreeMap::from([(labels::EPOCHS.to_owned(), config.epochs.to_string())]);
     metadata.annotations = Some(epochs.clone());
-    StatefulSet {
+    Ok(StatefulSet {
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
             service_name: metadata.name.clone(),
@@ -53,13 +53,13 @@ pub(super) fn stateful_set(
             template: PodTemplateSpec {
                 // A learner that is told to stop early is started anew with what it is told.
                 metadata: Some(ObjectMeta { labels: Some(labels), annotations: Some(epochs), ..ObjectMeta::default() }),
-                spec: Some(pod_spec(setting, name, spec, policy_learner)),
+                spec: Some(pod_spec(setting, name, spec, policy_learner)?),
             },
             ..StatefulSetSpec::default()
         }),
         metadata,
         ..StatefulSet::default()
-    }
+    })
 }
 
 fn when_deleted(retain: RetainSpec) -> &'static str {
@@ -69,25 +69,37 @@ fn when_deleted(retain: RetainSpec) -> &'static str {
     }
 }
 
-fn pod_spec(setting: &Setting<'_>, name: WorkloadName, spec: LearnerSpec, policy_learner: Option<&str>) -> PodSpec {
+fn pod_spec(
+    setting: &Setting<'_>,
+    name: WorkloadName,
+    spec: LearnerSpec,
+    policy_learner: Option<&str>,
+) -> Result<PodSpec, RenderError> {
     let scratch =
         Volume { name: "scratch".to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() };
     let mut volumes = pod::volumes(setting, name, Role::Learner);
     volumes.push(scratch);
     volumes.extend(spec.credentials_secret.as_deref().map(credentials));
-    PodSpec {
+    let field = match name {
+        WorkloadName::WorldModelLearner { .. } => "spec.learners.worldModel.affinity",
+        _ => "spec.learners.policy.affinity",
+    };
+    Ok(PodSpec {
         containers: vec![container(setting, name, &spec, policy_learner)],
         volumes: Some(volumes),
         service_account_name: spec.service_account_name.clone(),
         node_selector: (!spec.node_selector.is_empty()).then_some(spec.node_selector),
         tolerations: (!spec.tolerations.is_empty()).then_some(spec.tolerations),
+        affinity: spec.affinity.map(|affinity| typed(field, affinity)).transpose()?,
+        priority_class_name: spec.priority_class_name,
+        resource_claims: (!spec.resource_claims.is_empty()).then_some(spec.resource_claims),
         security_context: Some(pod::pod_security()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         // Everything that it has answered for is on disk: there is nothing to wait for.
         termination_grace_period_seconds: Some(5),
         ..PodSpec::default()
-    }
+    })
 }
 
 /// The user's Secret with the variables by which object stores are reached.

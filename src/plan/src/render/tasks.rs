@@ -58,6 +58,8 @@ fn installer(setting: &Setting<'_>) -> Container {
         command: Some(vec![format!("/usr/bin/{PROGRAM}"), "--install".to_owned(), FOLDER.to_owned()]),
         volume_mounts: Some(vec![pod::mount(VOLUME, FOLDER)]),
         security_context: Some(pod::security()),
+        // Where a quota is on what pods ask for, one that asks for nothing is refused.
+        resources: Some(pod::little()),
         ..Container::default()
     }
 }

@@ -8,9 +8,9 @@ use cluster::experiments::{CURVES, slow};
 use cluster::{Space, condition, phase};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 #[tokio::test]
@@ -125,6 +125,26 @@ async fn what_an_experiment_is_about_is_not_changed_and_the_apiserver_says_so() 
     space.start(&CURVES.replace("parallelism: 4", "parallelism: 0")).await;
     let refused = space.edit("curves", json!({"seed": 8})).await.unwrap_err().to_string();
     assert!(refused.contains("seed: Invalid value") && refused.contains("cannot be changed"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_quota_that_lets_no_training_be_made_is_waited_for_and_told_of() {
+    let space = Space::new("quota").await;
+    let quota = |pods: u32| {
+        serde_json::from_value(json!({"metadata": {"name": "pods"}, "spec": {"hard": {"pods": pods.to_string()}}}))
+            .unwrap()
+    };
+    // The learner's pod is the one that it allows.
+    space.api::<ResourceQuota>().create(&PostParams::default(), &quota(1)).await.unwrap();
+    space.start(CURVES).await;
+    let told = async || condition(&space.experiment("curves").await, "Degraded");
+    space.until("it is degraded", 120, async || told().await.is_some()).await;
+    let (reason, message) = told().await.unwrap();
+    assert_eq!(reason, "CannotStart");
+    assert!(message.contains("kubectl describe job curves-r0-e1"), "{message}");
+    let more = Patch::Merge(json!({"spec": {"hard": {"pods": "9"}}}));
+    space.api::<ResourceQuota>().patch("pods", &PatchParams::default(), &more).await.unwrap();
+    space.reaches("curves", Phase::Complete, 300).await;
 }
 
 #[tokio::test]

@@ -46,6 +46,16 @@ pub enum LearnerError {
     /// Another process serves the same storage.
     #[error("{0} is in use by another learner")]
     InUse(PathBuf),
+    /// Its storage is another's.
+    #[error("{place} has what {held} learned, not {wanted}: expected an empty place, or the experiment's own")]
+    Foreign {
+        /// Folder or URL.
+        place: String,
+        /// Whose it is.
+        held: String,
+        /// Who wanted it.
+        wanted: String,
+    },
     /// The dataset can't be read or written.
     #[error("dataset")]
     Dataset(#[from] dataset::DatasetError),

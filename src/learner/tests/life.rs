@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 
 use common::{T, config, handle, open, order, ppo, problem, simple, steps, train_beside};
-use learner::{LearnerError, Storage, Strategy};
+use learner::{Learner, LearnerError, Storage, Strategy};
 use tch::Device;
 use tokio::runtime::Runtime;
 use tuning::{Decay, Recipe, RecipeSpace, Schedule};
@@ -47,6 +47,25 @@ fn gather(config: &LearnerConfig, folder: &Path, epochs: std::ops::RangeInclusiv
     // Who serves lets go of the folder.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     state
+}
+
+#[test]
+fn storage_that_another_experiment_of_the_name_left_is_not_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    gather(&config(ppo()), folder.path(), 1..=3);
+    let again = |config: LearnerConfig| {
+        let strategy = Strategy::new(&config, Device::Cpu, handle()).unwrap();
+        let storage = Storage::open(folder.path().to_str().unwrap(), handle()).unwrap();
+        Learner::open(config, storage, strategy).map(|(learner, _)| learner.state().epochs_learned)
+    };
+    let own = config(ppo());
+    let other = LearnerConfig { uid: "another".to_owned(), ..own.clone() };
+    let error = again(other).unwrap_err();
+    assert!(matches!(error, LearnerError::Foreign { .. }), "{error:?}");
+    assert!(error.to_string().contains(&own.uid) && error.to_string().contains("another"), "{error}");
+    let other = LearnerConfig { repetition: own.repetition + 1, ..own.clone() };
+    assert!(matches!(again(other), Err(LearnerError::Foreign { .. })));
+    assert_eq!(again(own).unwrap(), 3);
 }
 
 fn files(folder: &Path, kind: &str) -> Vec<(String, Vec<u8>)> {

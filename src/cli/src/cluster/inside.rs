@@ -14,7 +14,7 @@ const BUFFER: usize = 1 << 16;
 /// Runs `command` in a container of a pod, and writes what it says to `out`.
 ///
 /// # Errors
-/// If it can't be started, which takes the right to create `pods/exec`; if it fails, with its last words.
+/// If it can't be started, which takes the rights to get and create `pods/exec`; if it fails, with its last words.
 pub(super) async fn run(
     pods: &Api<Pod>,
     [pod, container]: [&str; 2],
@@ -23,8 +23,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let parameters = AttachParams::default().container(container).max_stdout_buf_size(BUFFER);
     let started = pods.exec(pod, command.iter().copied(), &parameters).await;
-    let mut process = started
-        .with_context(|| format!("can't run a program in pod {pod}, which takes the right to create pods/exec"))?;
+    let mut process = started.with_context(|| {
+        format!("can't run a program in pod {pod}, which takes the rights to get and create pods/exec")
+    })?;
     let (Some(mut stdout), Some(mut stderr), Some(status)) =
         (process.stdout(), process.stderr(), process.take_status())
     else {

@@ -31,6 +31,7 @@ use crate::{LearnerError, identity};
 use gathering::{Gathering, Waiting};
 pub use publish::Published;
 use publish::{publication, publish};
+use storage::Owner;
 pub use storage::{LearnedEpoch, Storage};
 pub use strategy::{Learned, Lesson, Strategy};
 use summary::env_steps;
@@ -75,6 +76,11 @@ impl Learner {
         storage: Storage,
         mut strategy: Strategy,
     ) -> Result<(Arc<Self>, Strategy), LearnerError> {
+        storage.claim(&Owner {
+            experiment: config.experiment.clone(),
+            uid: config.uid.clone(),
+            repetition: config.repetition,
+        })?;
         let dataset = Dataset::open(&storage.place(), identity(&config))?;
         let learned = storage.load_learned()?;
         let epoch = policy_epochs(&learned);

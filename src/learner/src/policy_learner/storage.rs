@@ -1,6 +1,7 @@
 //! Where a policy learner keeps what it knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
 use dataset::Journal;
@@ -14,6 +15,27 @@ use crate::keep::Keep;
 
 /// Folder of the world models.
 const WORLD_MODELS: &str = "world-models";
+
+/// File that says whose storage it is.
+const OWNER: &str = "owner.json";
+
+/// Whose storage it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Its unique id.
+    pub uid: String,
+    /// Repetition, from 0.
+    pub repetition: u32,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "repetition {} of {} ({})", self.repetition, self.experiment, self.uid)
+    }
+}
 
 /// One epoch that is learned. Its file is the commit point: what came before it may be done again, what follows may
 /// rely on it.
@@ -46,6 +68,27 @@ impl Storage {
     /// If a folder can't be made or written, or another learner has it open; if a URL can't be understood.
     pub fn open(place: &str, runtime: &Handle) -> Result<Self, LearnerError> {
         Ok(Self(Keep::open(place, &["checkpoints", "policies", WORLD_MODELS, "learned"], runtime)?))
+    }
+
+    /// Takes the place for a repetition of an experiment, unless it is another's: a volume that was kept is found again by its
+    /// name, which an experiment made later may have too.
+    ///
+    /// # Errors
+    /// If it is another's, or can't be read or written.
+    pub fn claim(&self, owner: &Owner) -> Result<(), LearnerError> {
+        let Some(bytes) = self.0.read(OWNER)? else {
+            let text = serde_json::to_vec_pretty(owner).expect("plain data always serialises");
+            return self.0.put(OWNER, &text);
+        };
+        let held: Owner = serde_json::from_slice(&bytes).map_err(|source| LearnerError::Corrupt {
+            place: self.0.place_of(OWNER),
+            expected: "whose storage it is",
+            source: Box::new(source),
+        })?;
+        if held == *owner {
+            return Ok(());
+        }
+        Err(LearnerError::Foreign { place: self.place(), held: held.to_string(), wanted: owner.to_string() })
     }
 
     /// The place itself: the dataset lies beside the learner's own files.

@@ -11,11 +11,9 @@ use anyhow::{Context, ensure};
 use clap::{Args, Parser};
 use tracing_subscriber::EnvFilter;
 use wire::agent::{AgentConfig, attempt_of};
+use wire::exposition::Limits;
 use wire::http::Timeouts;
 use wire::tls::{Identity, Role};
-
-/// Bytes of the longest page of figures that is printed.
-const PAGE_LIMIT: usize = 4 << 20;
 
 /// The sidecar of one training.
 #[derive(Parser)]
@@ -109,7 +107,7 @@ async fn metrics(arguments: &Metrics) -> anyhow::Result<()> {
     let client = wire::http::client(&identity, Role::Agent, Timeouts::REQUEST)?;
     // It listens everywhere, which is no address to connect to.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.listen.port()));
-    let page = wire::client::metrics_page(&client, &address.to_string(), PAGE_LIMIT).await?;
+    let page = wire::client::metrics_page(&client, &address.to_string(), Limits::default().bytes).await?;
     std::io::stdout().write_all(&page).context("could not write")
 }
 

@@ -8,6 +8,8 @@ pub const ROLE: &str = "trainpilot.dev/role";
 pub const REPETITION: &str = "trainpilot.dev/repetition";
 /// Epoch, from 1.
 pub const EPOCH: &str = "trainpilot.dev/epoch";
+/// Index, from 0, as an indexed Job tells its pods: both a label and an annotation.
+pub const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// Annotation of a batch that is the final evaluation.
 pub const FINAL_EVALUATION: &str = "trainpilot.dev/final-evaluation";
 /// Annotation of a learner: epochs that it was told to learn from.

@@ -37,7 +37,7 @@ pub(crate) struct Form {
 
 impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        self.form.print(&self.folders.iter().map(|folder| Run::load(folder)).collect::<anyhow::Result<Vec<_>>>()?)
+        self.form.print(&Run::load_all(&self.folders)?)
     }
 }
 

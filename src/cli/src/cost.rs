@@ -1,15 +1,21 @@
 //! `trainpilot cost`: what runs have spent so far on trainings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use api::TuningExperimentSpec;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use tuning::{Outcome, Trajectory};
 
-use crate::output;
-use crate::results::run::Run;
+use crate::results::run::{Run, env_steps};
+use crate::{output, text};
+
+/// What trainings are for; an attempt that was lost was for nothing.
+const LEARNING: &str = "learning";
+const EVALUATION: &str = "final evaluation";
+const LOST: &str = "lost attempts";
+const ALL: &str = "all";
 
 /// Arguments of `cost`.
 #[derive(Debug, clap::Args)]
@@ -38,8 +44,7 @@ struct Cost {
 
 impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let runs = self.folders.iter().map(|folder| Run::load(folder)).collect::<anyhow::Result<Vec<_>>>()?;
-        print(&runs, self.json)
+        print(&Run::load_all(&self.folders)?, self.json)
     }
 }
 
@@ -51,32 +56,30 @@ pub(crate) fn print(runs: &[Run], json: bool) -> anyhow::Result<()> {
 
 /// What was spent on learning, on the final evaluation, on attempts that came to nothing, and on all of it.
 fn of(run: &Run) -> Vec<Cost> {
+    let learning = run.repetitions.iter().flat_map(|repetition| &repetition.epochs).map(|epoch| (LEARNING, epoch));
+    let gathered = learning.chain(run.final_evaluations().map(|epoch| (EVALUATION, epoch)));
+    let spent = gathered.flat_map(|(purpose, epoch)| epoch.attempts.iter().map(move |attempt| (purpose, attempt)));
+    let is_lost = |attempt: &Trajectory| attempt.outcome == Some(Outcome::Lost);
+    let spent: Vec<(&str, &Trajectory)> =
+        spent.map(|(purpose, attempt)| (if is_lost(attempt) { LOST } else { purpose }, attempt)).collect();
     let devices = devices(&run.experiment.spec);
-    let cost = |purpose, attempts: &[&Trajectory]| {
-        let steps: u64 = attempts.iter().map(|attempt| attempt.steps.len().saturating_sub(1) as u64).sum();
-        let seconds: f64 =
-            attempts.iter().filter_map(|attempt| attempt.steps.last()).map(|step| step.elapsed_seconds).sum();
-        // The sum of nothing is −0.
-        let seconds = seconds + 0.0;
-        let hours = seconds / 3600.0;
-        let device_hours = devices.iter().map(|(name, count)| (name.clone(), count * hours)).collect();
-        let (run_name, trainings) = (run.name().to_owned(), attempts.len() as u32);
-        Cost { run: run_name, purpose, trainings, fte: run.fte(steps), hours, device_hours }
+    let cost = |purpose: &'static str| {
+        let on_it = |of: &str| purpose == ALL || of == purpose;
+        let attempts: Vec<&Trajectory> =
+            spent.iter().filter(|(of, _)| on_it(of)).map(|(_, attempt)| *attempt).collect();
+        let seconds = attempts.iter().filter_map(|attempt| attempt.steps.last()).map(|step| step.elapsed_seconds);
+        // Not `sum`, which of nothing is −0.
+        let hours = seconds.fold(0.0, |sum, seconds| sum + seconds) / 3600.0;
+        Cost {
+            run: run.name().to_owned(),
+            purpose,
+            trainings: attempts.len() as u32,
+            fte: run.fte(env_steps(attempts)),
+            hours,
+            device_hours: devices.iter().map(|(name, count)| (name.clone(), count * hours)).collect(),
+        }
     };
-    let learning = run.repetitions.iter().flat_map(|repetition| &repetition.epochs);
-    let learning: Vec<&Trajectory> = learning.flat_map(|epoch| &epoch.attempts).collect();
-    let evaluation: Vec<&Trajectory> = run.final_evaluations().flat_map(|epoch| &epoch.attempts).collect();
-    let is_lost = |attempt: &&Trajectory| attempt.outcome == Some(Outcome::Lost);
-    let (lost_learning, learning): (Vec<_>, Vec<_>) = learning.into_iter().partition(is_lost);
-    let (lost_evaluation, evaluation): (Vec<_>, Vec<_>) = evaluation.into_iter().partition(is_lost);
-    let lost = [lost_learning, lost_evaluation].concat();
-    let all = [learning.clone(), evaluation.clone(), lost.clone()].concat();
-    vec![
-        cost("learning", &learning),
-        cost("final evaluation", &evaluation),
-        cost("lost attempts", &lost),
-        cost("all", &all),
-    ]
+    [LEARNING, EVALUATION, LOST, ALL].map(cost).to_vec()
 }
 
 /// Devices that each training asks for, by the name of their resource, such as `nvidia.com/gpu`.
@@ -96,12 +99,9 @@ fn devices(spec: &TuningExperimentSpec) -> BTreeMap<String, f64> {
 }
 
 fn table(costs: &[Cost]) -> Table {
-    let devices: Vec<&String> = costs.iter().flat_map(|cost| cost.device_hours.keys()).collect();
-    let devices: Vec<&String> = std::collections::BTreeSet::from_iter(devices).into_iter().collect();
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
+    let devices: BTreeSet<&String> = costs.iter().flat_map(|cost| cost.device_hours.keys()).collect();
     let header = ["run", "spent on", "trainings", "FTE", "hours"].map(str::to_owned).into_iter();
-    table.set_header(header.chain(devices.iter().map(|device| format!("{device} hours"))));
+    let mut table = text::table(header.chain(devices.iter().map(|device| format!("{device} hours"))));
     for cost in costs {
         let hours = |hours: f64| format!("{hours:.2}");
         let device =

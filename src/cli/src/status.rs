@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use api::TuningExperimentStatus;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 
 use crate::failure::BadInput;
+use crate::text;
 
 /// Show where a run stands
 #[derive(Debug, clap::Args)]
@@ -43,9 +44,7 @@ pub(crate) fn text(status: &TuningExperimentStatus) -> String {
 }
 
 fn table(status: &TuningExperimentStatus) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
+    let mut table = text::table([
         "repetition",
         "phase",
         "epochs",

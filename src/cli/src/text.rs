@@ -1,4 +1,14 @@
-//! Numbers and names as people read them.
+//! Numbers, names and tables as people read them.
+
+use comfy_table::{Cell, Table, presets};
+
+/// A table for a terminal, without rows yet.
+pub(crate) fn table(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header.into_iter().map(Into::into).collect::<Vec<Cell>>());
+    table
+}
 
 /// Text in which HTML sees no markup.
 pub(crate) fn escape(text: &str) -> String {

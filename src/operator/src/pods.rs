@@ -6,9 +6,6 @@ use kube::ResourceExt;
 use tuning::TrajectoryKey;
 use wire::agent::attempt_of;
 
-/// Annotation in which a Job tells its pods which index they are.
-const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-
 /// Why a container waits, where that is more than time.
 const TROUBLE: [&str; 7] = [
     "ErrImagePull",
@@ -31,7 +28,7 @@ pub fn slim(pod: &mut Pod) {
         *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, ..Default::default() };
     }
     if let Some(annotations) = &mut pod.metadata.annotations {
-        annotations.retain(|name, _| name == INDEX);
+        annotations.retain(|name, _| name == labels::INDEX);
     }
     if let Some(status) = &mut pod.status {
         (status.host_ips, status.pod_ips) = (None, None);
@@ -62,7 +59,7 @@ pub fn batch_of(pod: &Pod) -> Option<(u32, u32)> {
 /// Which attempt a trajectory's pod is.
 pub fn key(pod: &Pod) -> Option<TrajectoryKey> {
     let (repetition, epoch) = batch_of(pod)?;
-    let index = pod.annotations().get(INDEX)?.parse().ok()?;
+    let index = pod.annotations().get(labels::INDEX)?.parse().ok()?;
     let attempt = attempt_of(pod.metadata.uid.as_deref()?)?;
     Some(TrajectoryKey { repetition, epoch, index, attempt })
 }

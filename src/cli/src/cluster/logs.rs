@@ -14,9 +14,6 @@ use tokio::sync::mpsc;
 use super::access::Cluster;
 use crate::failure::BadInput;
 
-/// Label that Kubernetes gives to pods of an indexed Job.
-pub(super) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
-
 /// Between two looks for pods that are new.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -135,7 +132,7 @@ impl Arguments {
         let trainings = self.epoch.is_some() || self.index.is_some();
         let role = [(trainings, "="), (self.learners, "!=")].into_iter().find(|(is_so, _)| *is_so);
         selector.extend(role.map(|(_, sign)| format!("{}{sign}{}", labels::ROLE, labels::TRAJECTORY)));
-        let numbers = [(labels::REPETITION, self.repetition), (labels::EPOCH, self.epoch), (INDEX, self.index)];
+        let numbers = [(labels::REPETITION, self.repetition), (labels::EPOCH, self.epoch), (labels::INDEX, self.index)];
         selector.extend(numbers.into_iter().filter_map(|(label, number)| Some(format!("{label}={}", number?))));
         selector.join(",")
     }
@@ -185,6 +182,6 @@ async fn read(
 fn place(pod: &Pod) -> String {
     let part = |letter: char, label: &str| pod.labels().get(label).map(|number| format!("{letter}{number}"));
     let role = pod.labels().get(labels::ROLE).filter(|role| *role == labels::WORLD_MODEL_LEARNER).cloned();
-    let parts = [part('r', labels::REPETITION), part('e', labels::EPOCH), part('i', INDEX), role];
+    let parts = [part('r', labels::REPETITION), part('e', labels::EPOCH), part('i', labels::INDEX), role];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -11,14 +11,13 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
+use plan::render::{LEARNER_CONTAINER, STORAGE_VOLUME};
 use tokio::io::AsyncWrite;
 
 use super::access::Cluster;
 use super::inside;
 
-const CONTAINER: &str = "learner";
 const PROGRAM: &str = "/usr/bin/trainpilot-learner";
-const VOLUME: &str = "storage";
 
 /// How long a pod of ours may be, so that none stays if we are killed.
 const LIFE: u32 = 1800;
@@ -61,7 +60,7 @@ impl Reader {
 
     /// Writes the archive of all that the learner keeps for others to `out`.
     pub(super) async fn archive(&self, out: &mut (impl AsyncWrite + Unpin)) -> anyhow::Result<()> {
-        inside::run(&self.pods, [&self.pod, CONTAINER], &[PROGRAM, "archive"], out).await
+        inside::run(&self.pods, [&self.pod, LEARNER_CONTAINER], &[PROGRAM, "archive"], out).await
     }
 
     /// Takes the pod away again, if it is ours.
@@ -100,9 +99,11 @@ fn pod(set: &StatefulSet) -> Option<Pod> {
     container.resources = Some(small());
     if spec.volume_claim_templates.as_ref().is_some_and(|claims| !claims.is_empty()) {
         let mounts = container.volume_mounts.iter_mut().flatten();
-        mounts.filter(|mount| mount.name == VOLUME).for_each(|mount| mount.read_only = Some(true));
-        let claim = PersistentVolumeClaimVolumeSource { claim_name: format!("{VOLUME}-{name}-0"), read_only: None };
-        let volume = Volume { name: VOLUME.to_owned(), persistent_volume_claim: Some(claim), ..Volume::default() };
+        mounts.filter(|mount| mount.name == STORAGE_VOLUME).for_each(|mount| mount.read_only = Some(true));
+        let claim =
+            PersistentVolumeClaimVolumeSource { claim_name: format!("{STORAGE_VOLUME}-{name}-0"), read_only: None };
+        let volume =
+            Volume { name: STORAGE_VOLUME.to_owned(), persistent_volume_claim: Some(claim), ..Volume::default() };
         template.volumes.get_or_insert_default().push(volume);
     }
     let labels = [("app.kubernetes.io/name", "trainpilot-reader"), ("app.kubernetes.io/part-of", "trainpilot")];
@@ -141,7 +142,8 @@ fn phase(pod: &Pod) -> &str {
 /// Whether its container runs.
 fn runs(pod: &Pod) -> bool {
     let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    let mut states = containers.filter(|container| container.name == CONTAINER).map(|container| &container.state);
+    let mut states =
+        containers.filter(|container| container.name == LEARNER_CONTAINER).map(|container| &container.state);
     states.any(|state| state.as_ref().is_some_and(|state| state.running.is_some()))
 }
 

@@ -1,12 +1,12 @@
 //! `kubectl trainpilot status`: where experiments stand, from their statuses alone.
 
 use api::{TuningExperiment, TuningExperimentStatus};
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
 use super::access::Cluster;
-use crate::text::number_or_dash;
+use crate::text::{self, number_or_dash};
 use crate::{output, status};
 
 /// Show where experiments stand
@@ -39,9 +39,7 @@ impl Arguments {
 }
 
 fn table(experiments: &[TuningExperiment]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["experiment", "phase", "algorithm", "epoch", "running", "completed", "best", "FTE"]);
+    let mut table = text::table(["experiment", "phase", "algorithm", "epoch", "running", "completed", "best", "FTE"]);
     for experiment in experiments {
         let TuningExperimentStatus { phase, algorithm, epoch, trajectories, objective, fte, .. } =
             experiment.status.clone().unwrap_or_default();

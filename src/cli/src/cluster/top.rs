@@ -5,21 +5,22 @@ mod page;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
 use api::labels;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use plan::render::AGENT_CONTAINER;
+use tuning::Problem;
 
 use super::access::Cluster;
-use super::logs::INDEX;
 use super::{inside, reader};
-use crate::output;
 use crate::text::number;
+use crate::{output, text};
 use page::Page;
 
-const CONTAINER: &str = "trainpilot-agent";
 const PROGRAM: &str = "/usr/bin/trainpilot-agent";
 
 /// Agents that are asked at once.
@@ -57,16 +58,12 @@ struct Row {
 
 impl Arguments {
     pub(super) async fn run(&self, cluster: &Cluster) -> anyhow::Result<()> {
-        let experiment = cluster.experiment(&self.name).await?;
-        let problem = api::meaning::problem(&experiment.spec);
-        let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
-        let metrics = names(problem.metrics.iter().map(|metric| &metric.name).collect());
-        let steered = names(problem.hyperparameters.iter().map(|steered| &steered.name).collect());
         let live = !self.once && std::io::stdout().is_terminal();
         loop {
+            let experiment = cluster.experiment(&self.name).await?;
             let (rows, all) = self.look(cluster).await?;
-            let status = cluster.experiment(&self.name).await?.status.unwrap_or_default();
-            let table = table(&rows, [&metrics, &steered], problem.env_steps);
+            let table = table(&rows, &api::meaning::problem(&experiment.spec));
+            let status = experiment.status.unwrap_or_default();
             let more = if all > rows.len() { format!("… and {} more\n", all - rows.len()) } else { String::new() };
             let head = format!("{}: {:?}, epoch {}, {all} trainings\n", self.name, status.phase, status.epoch);
             output::print(&format!("{}{head}{table}\n{more}", if live { CLEAR } else { "" }))?;
@@ -90,10 +87,9 @@ impl Arguments {
         let ask = |pod: Pod| {
             let pods = &pods;
             async move {
-                let page = if phase(&pod) == "Running" {
-                    page(pods, &pod.name_any()).await
-                } else {
-                    Err(anyhow::anyhow!(reader::waits_for(&pod)))
+                let page = match phase(&pod) {
+                    "Running" => page(pods, &pod.name_any()).await,
+                    _ => Err(anyhow!(reader::waits_for(&pod))),
                 };
                 let (phase, page) = match page {
                     Ok(page) => (phase(&pod).to_owned(), Some(page)),
@@ -108,10 +104,10 @@ impl Arguments {
 
 async fn page(pods: &Api<Pod>, pod: &str) -> anyhow::Result<Page> {
     let mut text = Vec::new();
-    let asked = inside::run(pods, [pod, CONTAINER], &[PROGRAM, "metrics"], &mut text);
+    let asked = inside::run(pods, [pod, AGENT_CONTAINER], &[PROGRAM, "metrics"], &mut text);
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(said) => said?,
-        Err(_) => anyhow::bail!("its agent does not answer"),
+        Err(_) => bail!("its agent does not answer"),
     }
     Page::read(&text)
 }
@@ -124,25 +120,25 @@ fn phase(pod: &Pod) -> &str {
 }
 
 fn place(pod: &Pod) -> [u32; 3] {
-    [labels::REPETITION, labels::EPOCH, INDEX]
+    [labels::REPETITION, labels::EPOCH, labels::INDEX]
         .map(|label| pod.labels().get(label).and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
-fn table(rows: &[Row], [metrics, steered]: [&[String]; 2], env_steps: u32) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
+fn table(rows: &[Row], problem: &Problem) -> Table {
+    let metrics = || problem.metrics.iter().map(|metric| &metric.name);
+    let steered = || problem.hyperparameters.iter().map(|hyperparameter| &hyperparameter.name);
     let header = ["rep", "epoch", "index", "state", "step", "policy"].map(str::to_owned).into_iter();
-    table.set_header(header.chain(metrics.iter().chain(steered).cloned()));
+    let mut table = text::table(header.chain(metrics().chain(steered()).cloned()));
     for Row { place, phase, page } in rows {
         let told = |figures: Option<f64>| figures.map_or_else(String::new, number);
         let page = page.as_ref();
         // Steps are counted with the observation before any training.
         let step = page.and_then(|page| page.steps).map(|steps| (steps - 1.0).max(0.0));
-        let measured = metrics.iter().map(|name| told(page.and_then(|page| page.metric(name))));
-        let in_force = steered.iter().map(|name| told(page.and_then(|page| page.hyperparameter(name))));
+        let measured = metrics().map(|name| told(page.and_then(|page| page.metric(name))));
+        let in_force = steered().map(|name| told(page.and_then(|page| page.hyperparameter(name))));
         let fixed = place.map(|number| number.to_string()).into_iter().chain([
             phase.clone(),
-            step.map_or_else(String::new, |step| format!("{step}/{env_steps}")),
+            step.map_or_else(String::new, |step| format!("{step}/{}", problem.env_steps)),
             page.and_then(|page| page.policy_version).map_or_else(String::new, |version| version.to_string()),
         ]);
         table.add_row(fixed.chain(measured).chain(in_force));

@@ -2,7 +2,7 @@
 
 use api::TuningExperiment;
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access::Cluster;
 use crate::output;
@@ -46,14 +46,10 @@ impl Wish {
         };
         // A sentence of its own where there is none.
         cluster.experiment(name).await?;
-        patch(cluster, name, &spec).await?;
+        let change = Patch::Merge(json!({"spec": spec}));
+        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let changed = cluster.api::<TuningExperiment>().patch(name, &parameters, &change).await;
+        changed.map_err(|error| cluster.refused("change TuningExperiments", error))?;
         output::print(&format!("{name} {sentence}\n"))
     }
-}
-
-async fn patch(cluster: &Cluster, name: &str, spec: &Value) -> anyhow::Result<TuningExperiment> {
-    let change = Patch::Merge(json!({"spec": spec}));
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    let changed = cluster.api().patch(name, &parameters, &change).await;
-    changed.map_err(|error| cluster.refused("change TuningExperiments", error))
 }

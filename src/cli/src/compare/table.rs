@@ -1,22 +1,19 @@
 //! A comparison as text and as CSV.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 
 use super::rows::{Comparison, Row};
 use crate::results::figures::MetricFigures;
-use crate::text::{number, number_or_dash, words};
+use crate::text::{number, number_or_dash, table, words};
 
 /// The table for people.
 pub(super) fn text(comparison: &Comparison) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
     let mut headings = ["run", "algorithm", "FTE"].map(str::to_owned).to_vec();
     for metric in &comparison.metrics {
         headings.extend([format!("{}\nmean [95 %]", words(metric)), "\nIQM".to_owned()]);
     }
     headings.push(format!("P(better than\n{})", comparison.rows[0].name));
-    table.set_header(headings);
+    let mut table = table(headings);
     for row in &comparison.rows {
         table.add_row(line(comparison, &row.name, &algorithm(row), &row.metrics, row));
         for (task, metrics) in &row.tasks {

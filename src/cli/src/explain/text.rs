@@ -1,9 +1,9 @@
 //! A decision as people read it.
 
-use comfy_table::{Attribute, Cell, Table, presets};
+use comfy_table::{Attribute, Cell};
 
 use super::decision::{Explanation, Steered};
-use crate::text::{number, number_or_dash};
+use crate::text::{number, number_or_dash, table};
 
 pub(super) fn text(decision: &Explanation) -> String {
     [head(decision), seen(decision), thought(decision), decided(decision)].concat()
@@ -61,11 +61,4 @@ fn chance(steered: &Steered, action: usize) -> Cell {
     let chance = steered.probabilities.get(action).copied().or(recorded);
     let text = chance.map_or_else(String::new, |chance| format!("{:.1} %", 100.0 * chance));
     if taken { Cell::new(format!("▸ {text}")).add_attribute(Attribute::Bold) } else { Cell::new(text) }
-}
-
-fn table(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header.into_iter().map(Into::into).collect::<Vec<Cell>>());
-    table
 }

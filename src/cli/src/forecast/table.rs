@@ -1,18 +1,15 @@
 //! Forecasts of recorded curves, as a table for a terminal.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use wire::forecast::{CurvesForecast, HorizonScores};
 
-use crate::text::{duration, number, number_or_dash, words};
+use crate::text::{duration, number, number_or_dash, table, words};
 
 /// A row for each metric and horizon, and what else there is to say.
 pub(super) fn of_curves(forecast: &CurvesForecast) -> String {
     let scores = &forecast.scores;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
     let what = ["CRPS", "of last value", "of power law", "squared error", "of last value", "of power law"];
-    table.set_header(["metric", "steps ahead"].into_iter().chain(what));
+    let mut table = table(["metric", "steps ahead"].into_iter().chain(what));
     for (metric, laws) in scores.metrics.iter().zip(&forecast.power_law) {
         for (own, law) in metric.horizons.iter().zip(&laws.horizons) {
             let HorizonScores { env_steps, crps, last_value_crps, squared_error, last_value_squared_error } = own;

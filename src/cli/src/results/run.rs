@@ -106,6 +106,11 @@ impl Run {
         Ok(Self { folder: folder.to_owned(), experiment, problem, algorithm: word, preset, epochs, repetitions })
     }
 
+    /// Reads several.
+    pub(crate) fn load_all(folders: &[PathBuf]) -> anyhow::Result<Vec<Self>> {
+        folders.iter().map(|folder| Self::load(folder)).collect()
+    }
+
     /// Name of the experiment.
     pub(crate) fn name(&self) -> &str {
         self.experiment.metadata.name.as_deref().unwrap_or_default()
@@ -184,10 +189,15 @@ impl Epoch {
         counted.into_values().collect()
     }
 
-    /// Env steps really trained, those of attempts that did not count included: observations 0 ..= n make n.
+    /// Env steps really trained, those of attempts that did not count included.
     pub(crate) fn env_steps(&self) -> u64 {
-        self.attempts.iter().map(|attempt| attempt.steps.len().saturating_sub(1) as u64).sum()
+        env_steps(&self.attempts)
     }
+}
+
+/// Env steps really trained: observations 0 ..= n make n.
+pub(crate) fn env_steps<'a>(attempts: impl IntoIterator<Item = &'a Trajectory>) -> u64 {
+    attempts.into_iter().map(|attempt| attempt.steps.len().saturating_sub(1) as u64).sum()
 }
 
 fn experiment(path: &Path) -> anyhow::Result<TuningExperiment> {

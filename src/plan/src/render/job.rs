@@ -16,7 +16,7 @@ use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod, tasks
 use crate::WorkloadName;
 
 /// Name of the agent's container.
-const AGENT: &str = "trainpilot-agent";
+pub const AGENT_CONTAINER: &str = "trainpilot-agent";
 /// Seconds between a pod's being told to stop and its end, unless the user says otherwise: the agent brings the rest of its
 /// record to the learner in that time.
 const GRACE_SECONDS: i64 = 60;
@@ -127,7 +127,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         ..ContainerPort::default()
     };
     Container {
-        name: AGENT.to_owned(),
+        name: AGENT_CONTAINER.to_owned(),
         image: Some(setting.images.agent.clone()),
         image_pull_policy: setting.images.pull_policy.clone(),
         restart_policy: Some("Always".to_owned()),
@@ -150,10 +150,10 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
 }
 
 fn agent_environment(grace: i64) -> Vec<EnvVar> {
-    let index = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
+    let index = format!("metadata.annotations['{}']", labels::INDEX);
     let mut environment = pod::environment(AGENT_PORT);
     environment.extend([
-        pod::from_field("TRAINPILOT_INDEX", index),
+        pod::from_field("TRAINPILOT_INDEX", &index),
         pod::from_field("TRAINPILOT_POD_UID", "metadata.uid"),
         pod::variable("TRAINPILOT_TRAINER_LISTEN", &format!("127.0.0.1:{TRAINER_PORT}")),
         pod::variable("TRAINPILOT_TRAINER_PATH", ""),

@@ -19,10 +19,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use config_map::config_map_name;
+pub use job::AGENT_CONTAINER;
 pub use metadata::experiment_labels;
 pub(crate) use metadata::unmistakable;
 pub use network_policy::network_policies;
 pub use secret::{authority_in, authority_secret, authority_secret_name, identity_in, secret, secret_name};
+pub use stateful_set::{LEARNER_CONTAINER, STORAGE_VOLUME};
 
 use crate::{Workload, WorkloadName};
 

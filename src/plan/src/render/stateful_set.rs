@@ -16,8 +16,10 @@ use wire::tls::Role;
 use super::{LEARNER_PORT, RenderError, Setting, metadata, pod, typed};
 use crate::{WorkloadName, publication};
 
+/// Name of a learner's container.
+pub const LEARNER_CONTAINER: &str = "learner";
 /// Name of the volume with what a learner keeps, and where it is seen.
-const STORAGE: &str = "storage";
+pub const STORAGE_VOLUME: &str = "storage";
 const STORAGE_FOLDER: &str = "/var/lib/trainpilot";
 /// The same of what says how object stores are reached.
 const CREDENTIALS: &str = "credentials";
@@ -120,7 +122,7 @@ fn container(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec, poli
         ..ContainerPort::default()
     };
     Container {
-        name: "learner".to_owned(),
+        name: LEARNER_CONTAINER.to_owned(),
         image: Some(setting.images.learner.clone()),
         image_pull_policy: setting.images.pull_policy.clone(),
         args: Some(vec![role.to_owned()]),
@@ -137,7 +139,7 @@ fn container(setting: &Setting<'_>, name: WorkloadName, spec: &LearnerSpec, poli
 fn mounts(spec: &LearnerSpec) -> Vec<VolumeMount> {
     let mut mounts = pod::mounts();
     if url(spec).is_none() {
-        mounts.push(pod::mount(STORAGE, STORAGE_FOLDER));
+        mounts.push(pod::mount(STORAGE_VOLUME, STORAGE_FOLDER));
     }
     mounts.push(pod::mount("scratch", "/tmp"));
     let credentials = VolumeMount { read_only: Some(true), ..pod::mount(CREDENTIALS, CREDENTIALS_FOLDER) };
@@ -182,7 +184,7 @@ fn url(spec: &LearnerSpec) -> Option<&str> {
 fn claim(storage: Option<&StorageSpec>) -> PersistentVolumeClaim {
     let size = storage.and_then(|storage| storage.size.clone()).unwrap_or_else(|| Quantity(SIZE.to_owned()));
     PersistentVolumeClaim {
-        metadata: ObjectMeta { name: Some(STORAGE.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(STORAGE_VOLUME.to_owned()), ..ObjectMeta::default() },
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             storage_class_name: storage.and_then(|storage| storage.class_name.clone()),

@@ -1,6 +1,8 @@
 //! How far one attempt has come.
 
-use tuning::{Outcome, Problem, Step};
+use std::time::{Duration, Instant};
+
+use tuning::{Outcome, Problem, Step, TrajectoryKey};
 use wire::learner::{Steps, Stored};
 
 use crate::GatherError;
@@ -20,12 +22,27 @@ pub struct Progress {
     pub objective: Option<f64>,
 }
 
+/// The newest step of an attempt that goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Newest {
+    /// Which attempt.
+    pub key: TrajectoryKey,
+    /// The step.
+    pub step: Step,
+    /// How long ago it was gathered.
+    pub age: Duration,
+    /// Seconds that the training took from the step before; none at the first.
+    pub seconds: Option<f64>,
+}
+
 /// What is remembered of an attempt between two scrapes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cursor {
     pub(crate) progress: Progress,
     /// The step before `next_step`, if it passed through here: asked for again, it shows whether the agent is the same.
     last: Option<Step>,
+    /// When that one was gathered, and the seconds from the one before.
+    came: Option<(Instant, Option<f64>)>,
     /// Whether the last try failed.
     pub(crate) failing: bool,
 }
@@ -56,10 +73,22 @@ impl Cursor {
         self.progress.outcome = steps.outcome.or(self.progress.outcome);
         self.progress.next_step = stored.next_step;
         self.progress.ended = stored.ended;
-        let newest = steps.steps.pop().or(self.last.take());
+        let newest = match steps.steps.pop() {
+            None => self.last.take(),
+            Some(newest) => {
+                let before = steps.steps.last().or(self.last.as_ref()).map(|step| step.elapsed_seconds);
+                self.came = Some((Instant::now(), before.map(|before| newest.elapsed_seconds - before)));
+                Some(newest)
+            }
+        };
         if let Some(step) = &newest {
             self.progress.objective = step.metrics.get(problem.objective_index()).copied();
         }
         self.last = newest.filter(|step| step.step + 1 == stored.next_step);
+    }
+    /// The newest step, if it passed through here and the attempt goes on.
+    pub(crate) fn newest(&self, key: TrajectoryKey) -> Option<Newest> {
+        let (came, seconds) = self.came.filter(|_| !self.progress.ended)?;
+        Some(Newest { key, step: self.last.clone()?, age: came.elapsed(), seconds })
     }
 }

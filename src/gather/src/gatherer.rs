@@ -16,7 +16,7 @@ use wire::learner::Steps;
 use wire::tls::{Identity, Role, TlsError};
 
 use crate::cursor::Cursor;
-use crate::{Counters, GatherError, Progress};
+use crate::{Counters, GatherError, Newest, Progress};
 
 /// What a gatherer works with.
 #[derive(Clone, Debug)]
@@ -85,6 +85,11 @@ impl Gatherer {
     /// What was gathered so far, in figures.
     pub fn counters(&self) -> Counters {
         self.state().counters.clone()
+    }
+
+    /// The newest step of each attempt that goes on.
+    pub fn newest(&self) -> Vec<Newest> {
+        self.state().cursors.iter().filter_map(|(key, cursor)| cursor.newest(*key)).collect()
     }
 
     /// Gathers what is new of every target; each answer comes with its key, in no particular order.

@@ -10,6 +10,6 @@ mod error;
 mod gatherer;
 
 pub use counters::Counters;
-pub use cursor::Progress;
+pub use cursor::{Newest, Progress};
 pub use error::GatherError;
 pub use gatherer::{GatherConfig, Gatherer, Target};

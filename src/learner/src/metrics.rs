@@ -3,6 +3,8 @@
 use prometheus::{Encoder, Gauge, GaugeVec, Opts, Registry, TextEncoder};
 use wire::forecast::{ForecastScores, HorizonScores};
 
+use crate::keep::Space;
+
 /// Which score is meant.
 type Score = fn(&HorizonScores) -> f64;
 
@@ -64,8 +66,14 @@ impl Page {
         }
     }
 
+    /// Adds how much room is left where a learner keeps what it learns.
+    pub fn add_space(&self, space: Space) {
+        self.add("storage_bytes", "Size of the disk that it stores on.", space.total as f64);
+        self.add("storage_free_bytes", "What is left of it.", space.free as f64);
+    }
+
     /// Adds gauges of one name that differ in their labels.
-    fn add_each(&self, name: &str, help: &str, labels: &[&str], values: impl Iterator<Item = (Vec<String>, f64)>) {
+    pub fn add_each(&self, name: &str, help: &str, labels: &[&str], values: impl Iterator<Item = (Vec<String>, f64)>) {
         let gauges = GaugeVec::new(self.opts(name, help), labels).expect("names are made of letters and underscores");
         values.for_each(|(labels, value)| gauges.with_label_values(&labels).set(value));
         let _ = self.registry.register(Box::new(gauges));

@@ -1,27 +1,31 @@
 //! The operator's figures: one closed list of names, which `cargo xtask generate` writes down in `deploy/metrics.md`.
 
+mod experiments;
+mod pages;
+mod running;
 mod waiting;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use api::{RepetitionPhase, TuningExperiment};
+use api::{RepetitionPhase, TuningExperiment, meaning};
 use gather::Counters;
 use kube::ResourceExt;
 use plan::Plan;
 use prometheus::core::Collector;
-use prometheus::proto::LabelPair;
-use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
+use self::experiments::Experiments;
+pub use self::experiments::{
+    CERTIFICATE, DEVICES, Figure, HYPERPARAMETER, METRIC, RESTARTS, STEP_AGE, STEP_SECONDS, Sample,
+};
+use self::experiments::{EPOCHS, FTE, OBJECTIVE, PHASE, PLANNED, POLICY_VERSION, Part, TRAJECTORIES};
+use self::pages::Pages;
+pub use self::running::Running;
 use self::waiting::Waiting;
 
 /// Upper bounds of a round's duration, in seconds.
 const ROUND: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
-/// What tells experiments apart.
-const EACH: [&str; 3] = ["namespace", "experiment", "repetition"];
 
 /// The operator's figures.
 pub struct Figures {
@@ -37,12 +41,8 @@ pub struct Figures {
     writes: IntCounterVec,
     gathered: IntCounterVec,
     failures: IntCounterVec,
-    lag: GaugeVec,
-    trajectories: IntGaugeVec,
-    objective: GaugeVec,
-    epochs: IntGaugeVec,
-    versions: IntGaugeVec,
-    phases: IntGaugeVec,
+    experiments: Experiments,
+    learners: Pages,
 }
 
 /// A figure as it is described.
@@ -65,18 +65,11 @@ impl Figures {
         let counter = |name: &str, help: &str, labels: &[&str]| {
             IntCounterVec::new(Opts::new(format!("trainpilot_operator_{name}_total"), help), labels)
         };
-        let gauge = |name: &str, help: &str, more: &[&str]| {
-            IntGaugeVec::new(Opts::new(format!("trainpilot_experiment_{name}"), help), &[&EACH[..], more].concat())
-        };
         let rounds = HistogramOpts::new("trainpilot_operator_reconcile_seconds", "What rounds took.");
         let queue = "Experiments that something has changed of since their last round began.";
         let queue = Opts::new("trainpilot_operator_queue_depth", queue);
         let leading =
             Opts::new("trainpilot_operator_leading", "1 while this replica holds the lease, 0 while it waits for it.");
-        let lag = "Seconds since the running trajectory that was read longest ago was read.";
-        let lag = Opts::new("trainpilot_experiment_gather_lag_seconds", lag);
-        let objective = "Objective at the end of trajectories: mean of the last epoch, best of all.";
-        let objective = Opts::new("trainpilot_experiment_objective", objective);
         let figures = Self {
             rounds: Histogram::with_opts(rounds.buckets(ROUND.to_vec()))?,
             errors: counter("reconcile_errors", "Rounds that failed, by kind of error.", &["error"])?,
@@ -99,12 +92,8 @@ impl Figures {
                 "Attempts that could not be gathered for the time being.",
                 &["cause"],
             )?,
-            lag: GaugeVec::new(lag, &EACH[..2])?,
-            trajectories: gauge("trajectories", "Trajectories by what became of them.", &["outcome"])?,
-            objective: GaugeVec::new(objective, &[&EACH[..], &["figure"]].concat())?,
-            epochs: gauge("epochs_over", "Epochs that are over, the final evaluation included.", &[])?,
-            versions: gauge("policy_version", "Version of the newest policy.", &[])?,
-            phases: gauge("phase", "1 for the phase that a repetition is in, 0 for the others.", &["phase"])?,
+            experiments: Experiments::default(),
+            learners: Pages::default(),
             ready: AtomicBool::new(false),
             registry: Registry::new(),
         };
@@ -112,7 +101,7 @@ impl Figures {
         Ok(figures)
     }
 
-    fn collectors(&self) -> [Box<dyn Collector>; 14] {
+    fn collectors(&self) -> [Box<dyn Collector>; 8] {
         [
             Box::new(self.rounds.clone()),
             Box::new(self.errors.clone()),
@@ -122,16 +111,10 @@ impl Figures {
             Box::new(self.writes.clone()),
             Box::new(self.gathered.clone()),
             Box::new(self.failures.clone()),
-            Box::new(self.lag.clone()),
-            Box::new(self.trajectories.clone()),
-            Box::new(self.objective.clone()),
-            Box::new(self.epochs.clone()),
-            Box::new(self.versions.clone()),
-            Box::new(self.phases.clone()),
         ]
     }
 
-    /// All of them, described.
+    /// All of them, described; learners' own come besides.
     pub fn described(&self) -> Vec<Described> {
         let collectors = self.collectors();
         let descriptions = collectors.iter().flat_map(|collector| collector.desc());
@@ -140,7 +123,7 @@ impl Figures {
             labels: description.variable_labels.clone(),
             help: description.help.clone(),
         };
-        descriptions.map(described).collect()
+        descriptions.map(described).chain(experiments::described()).collect()
     }
 
     /// As Prometheus text.
@@ -148,7 +131,9 @@ impl Figures {
     /// # Errors
     /// If they contradict one another.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(self.experiments.registry()?.gather());
+        Ok(TextEncoder::new().encode_to_string(&families)? + &self.learners.text())
     }
 
     /// Takes note that this replica leads: one that does no more ends.
@@ -188,53 +173,39 @@ impl Figures {
     /// Takes note of where an experiment stands.
     pub fn planned(&self, experiment: &TuningExperiment, plan: &Plan) {
         let (namespace, name) = (experiment.namespace().unwrap_or_default(), experiment.name_any());
+        let sizes = meaning::epoch_sizes(&meaning::algorithm(&experiment.spec));
+        let evaluated = experiment.spec.final_evaluation.trajectories;
+        let planned = f64::from(sizes.iter().sum::<u32>() + evaluated);
+        let mut samples = Vec::new();
         for status in &plan.status.repetitions {
             let repetition = status.repetition.to_string();
-            let each = [namespace.as_str(), name.as_str(), repetition.as_str()];
-            let with = |word| [each[0], each[1], each[2], word];
+            let mut add = |figure, more: Option<&str>, value| {
+                samples.push(Sample(
+                    figure,
+                    [Some(repetition.as_str()), more].into_iter().flatten().map(str::to_owned).collect(),
+                    value,
+                ));
+            };
             let t = status.trajectories;
             let outcomes =
                 [("running", t.running), ("completed", t.completed), ("diverged", t.diverged), ("lost", t.lost)];
-            for (word, number) in outcomes {
-                self.trajectories.with_label_values(&with(word)).set(number.into());
-            }
+            outcomes.into_iter().for_each(|(word, number)| add(TRAJECTORIES, Some(word), f64::from(number)));
             for (word, number) in [("mean", status.objective.mean), ("best", status.objective.best)] {
-                self.objective.with_label_values(&with(word)).set(number.unwrap_or(f64::NAN));
+                add(OBJECTIVE, Some(word), number.unwrap_or(f64::NAN));
             }
-            for (phase, word) in PHASES {
-                self.phases.with_label_values(&with(word)).set((phase == status.phase).into());
-            }
-            self.epochs.with_label_values(&each).set(status.epochs_over.into());
-            self.versions.with_label_values(&each).set(status.policy_version as i64);
+            PHASES.iter().for_each(|(phase, word)| add(PHASE, Some(word), f64::from(u8::from(*phase == status.phase))));
+            add(PLANNED, None, planned);
+            add(EPOCHS, None, f64::from(status.epochs_over));
+            add(POLICY_VERSION, None, status.policy_version as f64);
+            add(FTE, None, status.fte);
         }
+        self.experiments.put(&namespace, &name, Part::Plan, samples);
     }
 
     /// Forgets an experiment that is gone.
     pub fn forget(&self, namespace: &str, experiment: &str) {
-        for family in self.registry.gather() {
-            let own = family
-                .get_metric()
-                .iter()
-                .map(|metric| metric.get_label())
-                .filter(|labels| is(labels, "namespace", namespace) && is(labels, "experiment", experiment));
-            for labels in own {
-                let values: HashMap<&str, &str> = labels.iter().map(|label| (label.name(), label.value())).collect();
-                // It was gathered just now; that somebody else was faster is all that could go wrong.
-                let _ = match family.name() {
-                    "trainpilot_experiment_trajectories" => self.trajectories.remove(&values),
-                    "trainpilot_experiment_objective" => self.objective.remove(&values),
-                    "trainpilot_experiment_epochs_over" => self.epochs.remove(&values),
-                    "trainpilot_experiment_phase" => self.phases.remove(&values),
-                    "trainpilot_experiment_gather_lag_seconds" => self.lag.remove(&values),
-                    _ => self.versions.remove(&values),
-                };
-            }
-        }
-    }
-
-    /// Takes note of how long ago the running trajectory that was read longest ago was read.
-    pub fn lags(&self, namespace: &str, experiment: &str, lag: Duration) {
-        self.lag.with_label_values(&[namespace, experiment]).set(lag.as_secs_f64());
+        self.experiments.forget(namespace, experiment, |_| true);
+        self.learners.forget(namespace, experiment);
     }
 
     /// Takes note of what a sweep moved.
@@ -272,10 +243,6 @@ const PHASES: [(RepetitionPhase, &str); 6] = [
     (RepetitionPhase::Failed, "Failed"),
 ];
 
-fn is(labels: &[LabelPair], name: &str, value: &str) -> bool {
-    labels.iter().any(|label| label.name() == name && label.value() == value)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -285,9 +252,8 @@ mod tests {
     fn an_experiment_that_is_gone_is_not_shown_any_more() {
         let figures = Figures::new().unwrap();
         for experiment in ["one", "two"] {
-            figures.epochs.with_label_values(&["space", experiment, "0"]).set(3);
-            figures.phases.with_label_values(&["space", experiment, "0", "Learning"]).set(1);
-            figures.lags("space", experiment, Duration::from_millis(1500));
+            let phase = Sample(PHASE, vec!["0".to_owned(), "Learning".to_owned()], 1.0);
+            figures.experiments.put("space", experiment, Part::Plan, vec![phase]);
         }
         figures.forget("space", "one");
         let text = figures.text().unwrap();

@@ -17,10 +17,11 @@ use wire::http::{Timeouts, client};
 use wire::tls::{Identity, Role, TlsError};
 
 use crate::caches::Cache;
-use crate::figures::Figures;
+use crate::figures::{Figures, Running};
 use crate::identities::is_due;
 use crate::pods;
 use crate::restarts::Restarts;
+use crate::watching::Watch;
 
 /// Between two looks at a running trajectory. Its end needs no look: an agent that is told to stop waits for the next one,
 /// and in the end delivers by itself.
@@ -40,7 +41,7 @@ pub struct Gathering {
     /// How often its learners were started again.
     pub restarts: Mutex<Restarts>,
     tried_to_renew: Mutex<Option<Instant>>,
-    task: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Gathering {
@@ -58,7 +59,7 @@ impl Gathering {
 
 impl Drop for Gathering {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -86,13 +87,25 @@ impl Gatherings {
     /// If the identity can't be used.
     pub fn begin(&self, experiment: &TuningExperiment, identity: Identity) -> Result<Arc<Gathering>, TlsError> {
         let to_learners = client(&identity, Role::Learner, Timeouts::REQUEST)?;
-        let config = GatherConfig::new(identity.clone(), meaning::problem(&experiment.spec));
-        let gatherer = Arc::new(Gatherer::new(config)?);
-        let looked_at = (experiment.namespace().unwrap_or_default(), experiment.name_any());
-        let look =
-            look_now_and_then(Arc::clone(&gatherer), Arc::clone(&self.pods), looked_at, Arc::clone(&self.figures));
-        let (restarts, tried_to_renew, task) = (Mutex::default(), Mutex::default(), tokio::spawn(look));
-        let gathering = Arc::new(Gathering { identity, gatherer, to_learners, restarts, tried_to_renew, task });
+        let problem = meaning::problem(&experiment.spec);
+        let gatherer = Arc::new(Gatherer::new(GatherConfig::new(identity.clone(), problem.clone()))?);
+        let (namespace, name) = (experiment.namespace().unwrap_or_default(), experiment.name_any());
+        let running = || Running::new(Arc::clone(&self.figures), &namespace, &name);
+        let (pods, looked_at) = (Arc::clone(&self.pods), (namespace.clone(), name.clone()));
+        let gather = gather_on(Arc::clone(&gatherer), pods, looked_at, Arc::clone(&self.figures), running());
+        let watch = Watch {
+            figures: running(),
+            problem,
+            identity: identity.clone(),
+            gatherer: Arc::clone(&gatherer),
+            to_learners: to_learners.clone(),
+            pods: Arc::clone(&self.pods),
+            namespace,
+            experiment: name,
+        };
+        let (restarts, tried_to_renew) = (Mutex::default(), Mutex::default());
+        let tasks = [tokio::spawn(gather), tokio::spawn(watch.go_on())];
+        let gathering = Arc::new(Gathering { identity, gatherer, to_learners, restarts, tried_to_renew, tasks });
         let uid = experiment.uid().unwrap_or_default();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, Arc::clone(&gathering));
         Ok(gathering)
@@ -104,11 +117,12 @@ impl Gatherings {
     }
 }
 
-async fn look_now_and_then(
+async fn gather_on(
     gatherer: Arc<Gatherer>,
     cache: Arc<Cache<Pod>>,
     (namespace, experiment): (String, String),
     figures: Arc<Figures>,
+    running: Running,
 ) {
     let mut ticks = interval(GATHER_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,7 +144,7 @@ async fn look_now_and_then(
         };
         figures.gathered(&before, &gatherer.counters());
         last_read.read(gathered.iter().filter(|(_, done)| done.is_ok()).map(|(key, _)| *key), Instant::now());
-        figures.lags(&namespace, &experiment, last_read.longest_ago(Instant::now()));
+        running.lags(last_read.longest_ago(Instant::now()));
     }
 }
 

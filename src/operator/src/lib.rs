@@ -21,4 +21,5 @@ pub mod requests;
 pub mod restarts;
 pub mod server;
 pub mod telemetry;
+pub mod watching;
 pub mod writer;

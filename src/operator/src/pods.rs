@@ -1,7 +1,12 @@
 //! What pods say about themselves, in the planner's words.
 
+use std::collections::BTreeMap;
+
 use api::labels;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerStateTerminated, ContainerStatus, Pod, PodSpec, ResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 use tuning::TrajectoryKey;
 use wire::agent::attempt_of;
@@ -24,8 +29,8 @@ const WORDS: usize = 600;
 pub fn slim(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
     if let Some(spec) = &mut pod.spec {
-        let node = spec.node_name.take();
-        *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, ..Default::default() };
+        let (node, containers) = (spec.node_name.take(), devices_only(spec));
+        *spec = PodSpec { node_name: node, containers, ..PodSpec::default() };
     }
     if let Some(annotations) = &mut pod.metadata.annotations {
         annotations.retain(|name, _| name == labels::INDEX);
@@ -35,6 +40,39 @@ pub fn slim(pod: &mut Pod) {
         let containers = status.container_statuses.iter_mut().flatten();
         containers.chain(status.init_container_statuses.iter_mut().flatten()).for_each(slim_container);
     }
+}
+
+/// One container that has all devices of a pod's: what it has to itself as long as it is on a node.
+fn devices_only(spec: &PodSpec) -> Vec<Container> {
+    let mut devices: BTreeMap<String, Quantity> = BTreeMap::new();
+    let limits = spec.containers.iter().filter_map(|container| container.resources.as_ref()?.limits.as_ref());
+    for (resource, quantity) in limits.flatten().filter(|(resource, _)| is_device(resource)) {
+        let sum = devices.get(resource).map_or(0, count) + count(quantity);
+        devices.insert(resource.clone(), Quantity(sum.to_string()));
+    }
+    if devices.is_empty() {
+        return Vec::new();
+    }
+    let resources = ResourceRequirements { limits: Some(devices), ..ResourceRequirements::default() };
+    vec![Container { resources: Some(resources), ..Container::default() }]
+}
+
+/// Whether it is an extended resource: these alone have a domain, and Kubernetes's own is not one of them.
+fn is_device(resource: &str) -> bool {
+    resource.split_once('/').is_some_and(|(domain, _)| !domain.ends_with("kubernetes.io"))
+}
+
+/// Extended resources are counted in whole numbers.
+fn count(quantity: &Quantity) -> u64 {
+    quantity.0.parse().unwrap_or_default()
+}
+
+/// The devices that a pod holds, by resource: none before it is on a node, none once it has ended.
+pub fn devices(pod: &Pod) -> impl Iterator<Item = (&str, u64)> {
+    let spec = pod.spec.as_ref().filter(|spec| spec.node_name.is_some() && is_live(pod));
+    let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+    let limits = containers.filter_map(|container| container.resources.as_ref()?.limits.as_ref());
+    limits.flatten().map(|(resource, quantity)| (resource.as_str(), count(quantity)))
 }
 
 /// Ten thousand times what a node says of a container would be most of our memory.

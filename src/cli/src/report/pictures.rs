@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use plotters::style::RGBColor;
-use tuning::{Hyperparameter, Metric, Step, Trajectory};
+use tuning::{Hyperparameter, Metric, Step, Trajectory, quantile};
 
 use crate::picture::{Axis, Band, COLORS, GREY, INK, Line, Mark, Picture, Scale};
 use crate::results::figures::objectives;
 use crate::results::run::{Epoch, Repetition, Run};
-use crate::results::statistics::{Estimate, mean, quantile};
+use crate::results::statistics::{Estimate, mean};
 use crate::text::words;
 
 const WIDE: (u32, u32) = (960, 340);

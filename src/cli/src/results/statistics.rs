@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tuning::{Direction, Random};
+use tuning::{Direction, Random, quantile};
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 4000;
@@ -47,14 +47,6 @@ fn interquartile_mean(sorted: &[f64]) -> f64 {
     let cut = sorted.len() / 4;
     let middle = &sorted[cut..sorted.len() - cut];
     middle.iter().sum::<f64>() / middle.len() as f64
-}
-
-/// Quantile `q` of sorted numbers, linear between them (type 7 of Hyndman and Fan 1996). `sorted` is not empty.
-pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let place = q * (sorted.len() - 1) as f64;
-    let (below, share) = (place as usize, place.fract());
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + share * (sorted[above] - sorted[below])
 }
 
 /// Percentile bootstrap interval of the mean, 95 %, resampled within each stratum. There is at least one number.
@@ -110,13 +102,6 @@ mod tests {
         assert_eq!(Estimate::of(&[with_outliers.to_vec()]).unwrap().iqm, 3.5);
         assert_eq!(interquartile_mean(&[0.0, 2.0, 7.0]), 3.0, "a quarter of three is none");
         assert_eq!(interquartile_mean(&[0.0, 2.0, 4.0, 6.0, 100.0]), 4.0);
-    }
-
-    #[test]
-    fn quantiles_lie_linearly_between_the_numbers() {
-        let sorted = [1.0, 2.0, 4.0, 8.0];
-        assert_eq!([0.0, 0.25, 0.5, 1.0].map(|q| quantile(&sorted, q)), [1.0, 1.75, 3.0, 8.0]);
-        assert_eq!(quantile(&[5.0], 0.975), 5.0);
     }
 
     #[test]

@@ -14,6 +14,15 @@ pub(crate) struct Folder {
     _lock: File,
 }
 
+/// Room on a disk, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    /// All that it has.
+    pub total: u64,
+    /// What is left of it.
+    pub free: u64,
+}
+
 impl Folder {
     /// Opens the folder and those within it, making them if needed.
     ///
@@ -32,6 +41,12 @@ impl Folder {
             Err(fs::TryLockError::WouldBlock) => Err(LearnerError::InUse(root.to_owned())),
             Err(fs::TryLockError::Error(source)) => Err(LearnerError::Storage { path, source }),
         }
+    }
+
+    /// Room on the disk that it lies on; none if that can't be asked.
+    pub fn space(&self) -> Option<Space> {
+        let disk = rustix::fs::statvfs(&self.root).ok()?;
+        Some(Space { total: disk.f_blocks * disk.f_frsize, free: disk.f_bavail * disk.f_frsize })
     }
 
     pub fn root(&self) -> &Path {

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::LearnerError;
 use folder::Folder;
+pub(crate) use folder::Space;
 
 /// Files by name, each written whole or not at all. Calls block, and must not be made by tasks of the runtime.
 #[derive(Debug)]
@@ -44,6 +45,14 @@ impl Keep {
     /// Path or URL of a file.
     pub fn place_of(&self, name: &str) -> String {
         format!("{}/{name}", self.place())
+    }
+
+    /// Room there, if it is a disk.
+    pub fn space(&self) -> Option<Space> {
+        match self {
+            Self::Folder(folder) => folder.space(),
+            Self::Store(..) => None,
+        }
     }
 
     /// Writes a file.

@@ -9,9 +9,10 @@ use tuning::Trajectory;
 use wire::learner::LearnerPhase;
 use wire::sentence;
 
+use super::course::course;
 use super::publish::{hand_out, publication, publish};
 use super::strategy::{Learned, Lesson, Strategy};
-use super::summary::{env_steps, summary};
+use super::summary::{env_steps, simulated_excess, summary};
 use super::{LearnedEpoch, Learner, policy_epochs};
 use crate::LearnerError;
 
@@ -108,6 +109,8 @@ impl Learner {
         if !final_evaluation && strategy.learns() {
             gave = self.learn_or_refuse(epoch, known, count, strategy)?;
             let seconds = [("gathering", gathered), ("committing", committed), ("learning", learning.elapsed())];
+            gave.figures
+                .extend(self.excess(strategy, trajectories).map(|excess| ("simulated_excess".to_owned(), excess)));
             gave.figures.extend(seconds.map(|(name, time)| (format!("seconds_{name}"), time.as_secs_f64())));
             self.insist(|| self.storage.save_checkpoint(epoch, &strategy.save()));
         }
@@ -116,7 +119,8 @@ impl Learner {
         let env_steps = env_steps(trajectories);
         let rows = trajectories.iter().map(|trajectory| trajectory.steps.len() as u64).sum();
         let Learned { figures, forecasts } = gave;
-        let learned = LearnedEpoch { final_evaluation, summary, env_steps, rows, figures, forecasts };
+        let course = course(&self.config.problem, trajectories);
+        let learned = LearnedEpoch { final_evaluation, summary, env_steps, rows, figures, forecasts, course };
         self.close(learned, strategy, runtime);
         Ok(())
     }
@@ -145,6 +149,13 @@ impl Learner {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// By how much the epoch before was too good in simulation: branches end elsewhere than real trainings do.
+    fn excess(&self, strategy: &Strategy, trajectories: &[Trajectory]) -> Option<f64> {
+        let progress = self.progress();
+        let simulated = progress.learned.last()?.figures.get("simulated_objective").filter(|_| !strategy.branches())?;
+        simulated_excess(&self.config.problem, *simulated, trajectories)
     }
 
     /// The world model trained up to `epoch`, as soon as it is here.

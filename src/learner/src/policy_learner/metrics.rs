@@ -1,6 +1,6 @@
 //! What Prometheus sees of a policy learner.
 
-use super::Learner;
+use super::{Curve, Learner, QUANTILES};
 use crate::metrics::Page;
 
 /// The learner's state as Prometheus text. Figures of learning become gauges `trainpilot_learner_NAME`.
@@ -11,6 +11,8 @@ pub fn render(learner: &Learner) -> String {
     page.add("epochs_learned", "Epochs gathered and learned from.", f64::from(state.epochs_learned));
     let trained = state.env_steps_trained as f64;
     page.add("env_steps_trained", "Env steps really trained, failed attempts included.", trained);
+    let fte = trained / f64::from(learner.problem().env_steps);
+    page.add("fte", "The same in full training equivalents.", fte);
     page.add("dataset_rows", "Rows committed to the dataset.", learner.rows() as f64);
     let of = "trajectories of the running epoch.";
     page.add("trajectories_completed", &format!("Completed {of}"), f64::from(gathering.completed));
@@ -26,5 +28,24 @@ pub fn render(learner: &Learner) -> String {
     if let Some(forecasts) = learner.forecasts() {
         page.add_forecasts(&forecasts);
     }
+    if let Some(course) = learner.course() {
+        add_curves(&page, "metric", "a metric", &course.metrics);
+        add_curves(&page, "hyperparameter", "a hyperparameter, as it was asked for,", &course.hyperparameters);
+    }
+    if let Some(space) = learner.space() {
+        page.add_space(space);
+    }
     page.text()
+}
+
+/// Adds `course_KIND`: how each of a kind went in the last epoch.
+fn add_curves(page: &Page, kind: &str, what: &str, curves: &[Curve]) {
+    let values = curves.iter().flat_map(|curve| {
+        curve.points.iter().flat_map(move |(step, quantiles)| {
+            let labels = move |q: f64| vec![curve.name.clone(), step.to_string(), q.to_string()];
+            QUANTILES.iter().zip(quantiles).map(move |(q, value)| (labels(*q), *value))
+        })
+    });
+    let help = format!("Quantiles of {what} over the trajectories of the last learned epoch.");
+    page.add_each(&format!("course_{kind}"), &help, &[kind, "env_step", "quantile"], values);
 }

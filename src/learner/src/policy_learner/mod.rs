@@ -4,6 +4,7 @@
 //! (`learning.rs`), which alone touches the networks. Between the two stands the gathering, behind a mutex that is never
 //! held while anything is learned.
 
+mod course;
 mod frozen;
 mod gathering;
 mod learning;
@@ -22,12 +23,15 @@ use bytes::Bytes;
 use dataset::Dataset;
 use learn::Trained;
 use tokio::sync::watch;
+use tuning::Problem;
 use wire::forecast::ForecastScores;
 use wire::learner::{LearnerPhase, LearnerState, Publication};
 use wire::settings::LearnerConfig;
 use wire::world_model::Held;
 
+use crate::keep::Space;
 use crate::{LearnerError, identity};
+pub use course::{Course, Curve, QUANTILES};
 use gathering::{Gathering, Waiting};
 pub use publish::Published;
 use publish::{publication, publish};
@@ -135,6 +139,21 @@ impl Learner {
     /// How good the forecasts of the last learned epoch's world model are, where there is one.
     pub fn forecasts(&self) -> Option<ForecastScores> {
         self.progress().learned.iter().rev().find_map(|epoch| epoch.forecasts.clone())
+    }
+
+    /// What the trajectories of the last learned epoch did on their way.
+    pub fn course(&self) -> Option<Course> {
+        self.progress().learned.last().map(|epoch| epoch.course.clone())
+    }
+
+    /// Room where it keeps what it learns, if that is a disk.
+    pub(crate) fn space(&self) -> Option<Space> {
+        self.storage.space()
+    }
+
+    /// What is tuned.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.config.problem
     }
 
     /// The newest policy, and every later one.

@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use wire::forecast::ForecastScores;
 use wire::learner::EpochSummary;
 
+use super::course::Course;
 use crate::LearnerError;
-use crate::keep::Keep;
+use crate::keep::{Keep, Space};
 
 /// Folder of the world models.
 const WORLD_MODELS: &str = "world-models";
@@ -55,6 +56,9 @@ pub struct LearnedEpoch {
     /// How good the world model's forecasts are, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecasts: Option<ForecastScores>,
+    /// What its trajectories did on their way.
+    #[serde(default)]
+    pub course: Course,
 }
 
 /// All that one policy learner keeps. Calls block, and must not be made by tasks of the runtime.
@@ -68,6 +72,11 @@ impl Storage {
     /// If a folder can't be made or written, or another learner has it open; if a URL can't be understood.
     pub fn open(place: &str, runtime: &Handle) -> Result<Self, LearnerError> {
         Ok(Self(Keep::open(place, &["checkpoints", "policies", WORLD_MODELS, "learned"], runtime)?))
+    }
+
+    /// Room there, if it is a disk.
+    pub(crate) fn space(&self) -> Option<Space> {
+        self.0.space()
     }
 
     /// Takes the place for a repetition of an experiment, unless it is another's: a volume that was kept is found again by its

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tuning::{Outcome, Problem, Trajectory};
+use tuning::{Direction, Outcome, Problem, Trajectory};
 use wire::learner::EpochSummary;
 
 /// What an epoch came to. `policy_version` is that of the policy that acted in it.
@@ -23,19 +23,73 @@ pub(crate) fn summary(problem: &Problem, epoch: u32, trajectories: &[Trajectory]
 }
 
 /// The attempt of each index that counts: the first that came to an end, else the last that was lost.
-fn winners(trajectories: &[Trajectory]) -> BTreeMap<u32, &Trajectory> {
+pub(super) fn winners(trajectories: &[Trajectory]) -> BTreeMap<u32, &Trajectory> {
     let mut winners: BTreeMap<u32, &Trajectory> = BTreeMap::new();
     for trajectory in trajectories {
-        let ended = |t: &Trajectory| t.outcome.is_some_and(|outcome| outcome != Outcome::Lost);
         let held = winners.entry(trajectory.key.index).or_insert(trajectory);
-        if !ended(held) {
+        if !came_to_an_end(held) {
             *held = trajectory;
         }
     }
     winners
 }
 
+/// Whether it trained to its end, or diverged.
+pub(super) fn came_to_an_end(trajectory: &Trajectory) -> bool {
+    trajectory.outcome.is_some_and(|outcome| outcome != Outcome::Lost)
+}
+
+/// How much better trainings of the last epoch went in simulation than the policy then made real ones of `trajectories` go,
+/// in standard deviations of these; none of less than four, or where all came to the same. Far above 0 the policy has found
+/// what the world model gets wrong.
+pub(crate) fn simulated_excess(problem: &Problem, simulated: f64, trajectories: &[Trajectory]) -> Option<f64> {
+    let finals: Vec<f64> = winners(trajectories).values().filter_map(|t| problem.final_objective(t)).collect();
+    let count = finals.len() as f64;
+    let mean = finals.iter().sum::<f64>() / count;
+    let deviation = (finals.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
+    let better = if problem.objective.direction == Direction::Maximize { simulated - mean } else { mean - simulated };
+    (finals.len() >= 4 && deviation > 0.0).then(|| better / deviation)
+}
+
 /// Env steps really trained: an attempt with observations 0 ..= n has trained n.
 pub(crate) fn env_steps(trajectories: &[Trajectory]) -> u64 {
     trajectories.iter().map(|t| t.steps.len().saturating_sub(1) as u64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn problem(direction: &str) -> Problem {
+        let problem = json!({
+            "objective": {"metric": "score", "direction": direction}, "metrics": [{"name": "score", "range": [0, 9]}],
+            "hyperparameters": [{"name": "h", "initial": 0.1, "min": 0.01, "max": 1.0}], "multipliers": [0.5, 1.0, 2.0],
+            "envSteps": 1,
+        });
+        serde_json::from_value(problem).unwrap()
+    }
+
+    fn ended(index: u32, score: f64) -> Trajectory {
+        let step = |step: u32| json!({"step": step, "metrics": [score], "hyperparameters": [0.1], "applied": [0.1], "elapsedSeconds": 0.0});
+        let trajectory = json!({
+            "key": {"repetition": 0, "epoch": 1, "index": index, "attempt": 0}, "seed": 1, "task": "",
+            "outcome": "Completed", "steps": [step(0), step(1)],
+        });
+        serde_json::from_value(trajectory).unwrap()
+    }
+
+    #[test]
+    fn simulation_exceeds_what_is_real_in_the_direction_that_is_better() {
+        let real: Vec<Trajectory> =
+            [1.0, 2.0, 2.0, 3.0].into_iter().zip(0..).map(|(x, index)| ended(index, x)).collect();
+        let deviation = f64::sqrt(2.0 / 3.0);
+        let excess = |direction, simulated, real| simulated_excess(&problem(direction), simulated, real);
+        assert!((excess("Maximize", 4.0, &real).unwrap() - 2.0 / deviation).abs() < 1e-12);
+        assert!((excess("Minimize", 4.0, &real).unwrap() + 2.0 / deviation).abs() < 1e-12);
+        assert_eq!(excess("Maximize", 4.0, &real[..3]), None, "too few");
+        let alike: Vec<Trajectory> = (0..5).map(|index| ended(index, 2.0)).collect();
+        assert_eq!(excess("Maximize", 4.0, &alike), None, "all came to the same");
+    }
 }

@@ -18,5 +18,8 @@ pub fn render(learner: &WorldModelLearner) -> String {
     if let Some(forecasts) = &standing.forecasts {
         page.add_forecasts(forecasts);
     }
+    if let Some(space) = learner.space() {
+        page.add_space(space);
+    }
     page.text()
 }

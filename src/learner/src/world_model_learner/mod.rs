@@ -24,6 +24,7 @@ use wire::settings::{Algorithm, LearnerConfig, SimpleSettings};
 use wire::tls::Identity;
 use wire::world_model::WorldModelState;
 
+use crate::keep::Space;
 use crate::{LearnerError, seed};
 use link::Link;
 use storage::Storage;
@@ -174,6 +175,11 @@ impl WorldModelLearner {
     /// Where training stands.
     pub fn state(&self) -> WorldModelState {
         self.standing().state.clone()
+    }
+
+    /// Room where it keeps what it learns, if that is a disk.
+    pub(crate) fn space(&self) -> Option<Space> {
+        self.storage.space()
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {

@@ -3,7 +3,7 @@
 use tokio::runtime::Handle;
 
 use crate::LearnerError;
-use crate::keep::Keep;
+use crate::keep::{Keep, Space};
 
 const NEWEST: &str = "newest.safetensors";
 const TRAINING: &str = "training.safetensors";
@@ -16,6 +16,11 @@ impl Storage {
     /// Opens `place`, a folder or URL.
     pub fn open(place: &str, runtime: &Handle) -> Result<Self, LearnerError> {
         Ok(Self(Keep::open(place, &[], runtime)?))
+    }
+
+    /// Room there, if it is a disk.
+    pub fn space(&self) -> Option<Space> {
+        self.0.space()
     }
 
     /// Keeps a version in place of the one before, and forgets the training that it came of.

@@ -3,7 +3,7 @@
 mod power_law;
 mod statistics;
 
-use tuning::{Draw, Metric, Outcome, Problem, Trajectory};
+use tuning::{Draw, Metric, Outcome, Problem, Trajectory, quantile};
 use wire::forecast::{Curve, Disagreement, Example, ForecastScores, HorizonScores, MetricScores};
 
 use super::examples::{Examples, decided};
@@ -11,7 +11,7 @@ use super::{Simulation, WorldModel};
 use crate::LearnError;
 use crate::env::{Env, Order};
 pub use power_law::power_law;
-use statistics::{crps, kendall, mean, quantile};
+use statistics::{crps, kendall, mean};
 
 /// Simulated trainings for each real one.
 const REPLAYS: u32 = 32;

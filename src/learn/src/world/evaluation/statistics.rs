@@ -25,12 +25,6 @@ pub fn kendall(pairs: &[(f64, f64)]) -> Option<f64> {
     (first * second > 0.0).then(|| agree / f64::sqrt(first * second))
 }
 
-pub fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let place = q * (sorted.len() - 1) as f64;
-    let (low, share) = (place as usize, place.fract());
-    sorted[low] + share * (sorted[(low + 1).min(sorted.len() - 1)] - sorted[low])
-}
-
 pub fn mean(xs: &[f64]) -> Option<f64> {
     (!xs.is_empty()).then(|| xs.iter().sum::<f64>() / xs.len() as f64)
 }

@@ -45,3 +45,23 @@ helm.sh/hook: test
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
+
+{{- /* How Prometheus asks: list of the root and the interval. */ -}}
+{{- define "trainpilot.endpoint" -}}
+{{- $root := index . 0 -}}
+{{- $metrics := $root.Values.metrics -}}
+- port: {{ ternary "metrics" "http" $metrics.secure }}
+  interval: {{ index . 1 }}
+  # Experiments are in namespaces of their own, whose names the metrics bring along.
+  honorLabels: true
+  {{- if $metrics.secure }}
+  scheme: https
+  {{- if $metrics.certificateSecret }}
+  tlsConfig:
+    serverName: {{ include "trainpilot.name" $root }}-metrics.{{ $root.Release.Namespace }}.svc
+    ca: {secret: {name: {{ $metrics.certificateSecret }}, key: ca.crt}}
+  {{- else }}
+  tlsConfig: {insecureSkipVerify: true}
+  {{- end }}
+  {{- end }}
+{{- end -}}

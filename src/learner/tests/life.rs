@@ -104,6 +104,7 @@ fn prometheus_sees_what_was_learned_from_how_much_and_in_what_time() {
     assert_eq!(value("dataset_rows"), 3.0 * 3.0 * f64::from(T + 1));
     assert_eq!(value("env_steps_trained"), 3.0 * 3.0 * f64::from(T));
     assert_eq!(value("fte"), 9.0);
+    assert!(value("explained_variance").is_finite() && value("policy_loss").is_finite());
     assert!(value("storage_bytes") > value("storage_free_bytes"), "{text}");
     let last = format!(r#"trainpilot_learner_course_metric{{env_step="{T}",metric="score",quantile="0.5"}} "#);
     let median = text.lines().find_map(|line| line.strip_prefix(&last)).unwrap_or_else(|| panic!("no {last}: {text}"));

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// How Grafana names the column of env steps once each quantile has one.
+const STEPS: &str = "env_step\\quantile";
 /// Dashboards are this wide.
 const WIDTH: u32 = 24;
 
@@ -30,6 +32,9 @@ struct Panel {
     unit: Option<String>,
     #[serde(default)]
     stacked: bool,
+    /// A variable; the panel is there once for each of its values that are chosen.
+    #[serde(default)]
+    repeat: Option<String>,
     queries: Vec<Query>,
 }
 
@@ -40,6 +45,8 @@ enum Kind {
     Timeseries,
     Stat,
     Table,
+    /// Over env steps instead of time, by quantile.
+    Course,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +96,21 @@ fn grafana(dashboard: &Dashboard) -> Value {
     })
 }
 
-/// A label to choose values of, among those that the labels before it leave.
+/// A label to choose values of, among those that the labels before it leave. Baselines are other experiments: none at first.
 fn variable(name: &str, before: &[String]) -> Value {
+    let (figure, label, before) = match name {
+        "baseline" => ("trainpilot_experiment_phase".to_owned(), "experiment", &before[..1]),
+        "hyperparameter" | "metric" => (format!("trainpilot_learner_course_{name}"), name, &before[..3]),
+        _ => ("trainpilot_experiment_phase".to_owned(), name, before),
+    };
     let matchers: Vec<String> = before.iter().map(|label| format!("{label}=~\"${label}\"")).collect();
-    let query = format!("label_values(trainpilot_experiment_phase{{{}}}, {name})", matchers.join(","));
+    let query = format!("label_values({figure}{{{}}}, {label})", matchers.join(","));
+    let all = name != "baseline";
     json!({
         "name": name, "label": name, "type": "query", "datasource": datasource(), "definition": query,
-        "query": {"query": query, "refId": "values"}, "includeAll": true, "allValue": ".*", "multi": true,
-        "current": {"text": "All", "value": "$__all"}, "refresh": 2, "sort": 1, "hide": 0, "options": [], "regex": "",
+        "query": {"query": query, "refId": "values"}, "includeAll": all, "allValue": ".*", "multi": true,
+        "current": if all { json!({"text": "All", "value": "$__all"}) } else { json!({"text": "", "value": ""}) },
+        "refresh": 2, "sort": 1, "hide": 0, "options": [], "regex": "",
     })
 }
 
@@ -115,8 +129,12 @@ fn drawn(panel: &Panel) -> Value {
             json!({"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false}, "textMode": "value_and_name"}),
         ),
         Kind::Table => ("table", json!({"showHeader": true})),
+        Kind::Course => (
+            "trend",
+            json!({"legend": {"displayMode": "list", "placement": "bottom", "showLegend": true}, "tooltip": {"mode": "multi"}, "xField": STEPS}),
+        ),
     };
-    let table = matches!(panel.kind, Kind::Table);
+    let table = matches!(panel.kind, Kind::Table | Kind::Course);
     let target = |(place, query): (usize, &Query)| {
         json!({
             "refId": char::from(b'A' + place as u8).to_string(), "datasource": datasource(), "expr": query.expr,
@@ -124,15 +142,27 @@ fn drawn(panel: &Panel) -> Value {
         })
     };
     let mut drawing = json!({});
-    if matches!(panel.kind, Kind::Timeseries) {
+    if matches!(panel.kind, Kind::Timeseries | Kind::Course) {
         drawing = json!({
             "lineWidth": 2, "fillOpacity": if panel.stacked { 30 } else { 0 }, "showPoints": "never",
             "stacking": {"mode": if panel.stacked { "normal" } else { "none" }, "group": "A"},
         });
     }
-    json!({
+    let mut object = json!({
         "type": kind, "title": panel.title, "description": panel.description, "datasource": datasource(), "options": options,
         "targets": panel.queries.iter().enumerate().map(target).collect::<Vec<_>>(),
         "fieldConfig": {"defaults": {"unit": panel.unit.as_deref().unwrap_or("short"), "custom": drawing}, "overrides": []},
-    })
+    });
+    if matches!(panel.kind, Kind::Course) {
+        // The answer has a row for each env step and quantile, and words for numbers.
+        object["transformations"] = json!([
+            {"id": "groupingToMatrix", "options": {"rowField": "env_step", "columnField": "quantile", "valueField": "Value"}},
+            {"id": "convertFieldType", "options": {"fields": {}, "conversions": [{"targetField": STEPS, "destinationType": "number"}]}},
+            {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": STEPS}]}},
+        ]);
+    }
+    if let Some(variable) = &panel.repeat {
+        (object["repeat"], object["repeatDirection"], object["maxPerRow"]) = (json!(variable), json!("h"), json!(2));
+    }
+    object
 }

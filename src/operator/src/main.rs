@@ -1,6 +1,7 @@
 //! `trainpilot-operator`: runs TuningExperiments on Kubernetes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use operator::completion::Wait;
 use operator::controller::{self, Settings};
 use operator::figures::Figures;
 use operator::requests::Counting;
-use operator::server::router;
-use operator::telemetry;
+use operator::server::{self, Certificate, Guard};
+use operator::telemetry::{self, LogFormat};
 use plan::render::Images;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +30,7 @@ const LAST_ROUND: Duration = Duration::from_secs(10);
 
 /// Runs TuningExperiments on Kubernetes.
 ///
-/// Logs to standard error as JSON; RUST_LOG chooses how much, of spans as well.
+/// Logs to standard error; RUST_LOG chooses how much, of spans as well.
 #[derive(Args)]
 struct Run {
     /// Image of the agents.
@@ -50,6 +51,15 @@ struct Run {
     /// Where health and metrics are asked for.
     #[arg(long, env = "TRAINPILOT_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Where metrics are asked for over TLS, by those alone whom the apiserver lets get /metrics; then they are nowhere else.
+    #[arg(long, env = "TRAINPILOT_SECURE_METRICS", value_name = "ADDRESS")]
+    secure_metrics: Option<SocketAddr>,
+    /// Folder with the certificate for that, tls.crt and tls.key; one signed by itself is made if not given.
+    #[arg(long, env = "TRAINPILOT_METRICS_CERTIFICATE", value_name = "FOLDER", requires = "secure_metrics")]
+    metrics_certificate: Option<PathBuf>,
+    /// How logs are written.
+    #[arg(long, env = "TRAINPILOT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
     /// Collector of OpenTelemetry to which spans are sent, by OTLP in HTTP; none if not given.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     spans_to: Option<String>,
@@ -68,11 +78,11 @@ async fn main() -> ExitCode {
     // The clients of learners and of the apiserver bring their own providers otherwise.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Command::parse();
-    let spans_to = match &command {
-        Command::Run(run) => run.spans_to.as_deref(),
-        Command::Wait(_) => None,
+    let (spans_to, format) = match &command {
+        Command::Run(run) => (run.spans_to.as_deref(), run.log_format),
+        Command::Wait(_) => (None, LogFormat::Json),
     };
-    let spans = match telemetry::begin(spans_to) {
+    let spans = match telemetry::begin(spans_to, format) {
         Ok(spans) => spans,
         Err(error) => {
             eprintln!("error: {:#}", anyhow::Error::new(error));
@@ -102,17 +112,20 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
     let client = client(Arc::clone(&figures)).await.context("no cluster is configured")?;
     let listener = TcpListener::bind(arguments.listen).await;
     let listener = listener.with_context(|| format!("can't listen on {}", arguments.listen))?;
-    let served = axum::serve(listener, router(Arc::clone(&figures))).into_future();
+    let own = || Certificate::OwnFor(vec!["trainpilot-operator".to_owned()]);
+    let certificate = arguments.metrics_certificate.map_or_else(own, Certificate::Folder);
+    let secure = arguments.secure_metrics.map(|address| (address, certificate));
+    let served = serve(listener, secure, client.clone(), Arc::clone(&figures));
     let lease = LeaseManagerBuilder::new(client.clone(), LEASE).with_namespace(&arguments.lease_namespace);
     let lease = lease.build().await.context("the lease can't be used")?;
     let (mut leading, lease) = lease.watch().await;
     figures.set_ready();
+    let (stop, stopped) = watch::channel(false);
     let images = Images {
         agent: arguments.agent_image,
         learner: arguments.learner_image,
         pull_policy: arguments.image_pull_policy,
     };
-    let (stop, stopped) = watch::channel(false);
     let (leader, mut lost, follows) = (Arc::clone(&figures), leading.clone(), leading.clone());
     let work = async {
         leading.wait_for(|leads| *leads).await.context("the lease is not followed any more")?;
@@ -139,7 +152,7 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
     };
     tokio::select! {
         worked = work => worked?,
-        served = served => served?,
+        served = served => served.context("health and metrics are not served any more")?,
         // Whoever leads now has begun: there is nothing to be said any more.
         () = lost => anyhow::bail!("the lease was lost"),
         () = signalled => {}
@@ -148,6 +161,23 @@ async fn operate(arguments: Run) -> anyhow::Result<()> {
     drop(leading);
     let _ = lease.await;
     Ok(())
+}
+
+/// Serves health, and metrics beside it or, if they are to be secure, at an address of their own.
+async fn serve(
+    listener: TcpListener,
+    secure: Option<(SocketAddr, Certificate)>,
+    client: Client,
+    figures: Arc<Figures>,
+) -> anyhow::Result<()> {
+    let (health, metrics) = (server::health(Arc::clone(&figures)), server::metrics(figures));
+    let Some((address, certificate)) = secure else {
+        return Ok(axum::serve(listener, health.merge(metrics)).await?);
+    };
+    tokio::select! {
+        served = axum::serve(listener, health) => Ok(served?),
+        served = server::serve(address, certificate, Guard::new(client).protect(metrics)) => served,
+    }
 }
 
 /// A client for the cluster that we run in, or that a file names.

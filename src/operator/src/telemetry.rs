@@ -1,4 +1,4 @@
-//! What the operator says of itself: logs as JSON on standard error, and spans for whoever asks for them.
+//! What the operator says of itself: logs on standard error, and spans for whoever asks for them.
 
 use std::time::Duration;
 
@@ -36,14 +36,27 @@ pub enum TelemetryError {
     Exporter(#[from] ExporterBuildError),
 }
 
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// An object a line, for programs.
+    Json,
+    /// A line each, for people.
+    Text,
+}
+
 /// Begins to log, and to send spans to the collector at `endpoint`, such as `http://collector:4318`, if there is one.
 ///
 /// # Errors
 /// If the endpoint is no address.
-pub fn begin(endpoint: Option<&str>) -> Result<Option<Spans>, TelemetryError> {
+pub fn begin(endpoint: Option<&str>, format: LogFormat) -> Result<Option<Spans>, TelemetryError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let spans = endpoint.map(Spans::to).transpose()?;
-    let logs = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match format {
+        LogFormat::Json => logs.json().boxed(),
+        LogFormat::Text => logs.boxed(),
+    };
     tracing_subscriber::registry().with(filter).with(logs).with(spans.as_ref().map(Spans::layer)).init();
     Ok(spans)
 }

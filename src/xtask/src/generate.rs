@@ -39,6 +39,10 @@ const GENERATED: &[Generated] = &[
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "fleet"],
     },
     Generated {
+        path: "charts/trainpilot/dashboards/learners.json",
+        arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "learners"],
+    },
+    Generated {
         path: "charts/trainpilot/dashboards/operator.json",
         arguments: &["run", "-q", "-p", "trainpilot-operator", "--example", "dashboards", "operator"],
     },

@@ -41,6 +41,12 @@ pub fn simple() -> String {
     CURVES.replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", simple)
 }
 
+/// The same under another name, for as many epochs as take minutes.
+pub fn long(yaml: &str, name: &str) -> String {
+    yaml.replace("metadata: {name: curves}", &format!("metadata: {{name: {name}}}"))
+        .replace("epochs: 2,", "epochs: 60,")
+}
+
 /// The same with trainers that do something else, none of which is tried twice.
 pub fn hostile(deed: &str) -> String {
     let hostile = CURVES.replace("[trainpilot-tasks, curves]", &format!("[trainpilot-hostile, {deed}]"));

@@ -23,7 +23,7 @@ pub fn render(learner: &Learner) -> String {
         page.add("objective_best", "Best objective of the last learned epoch.", epoch.best.unwrap_or(f64::NAN));
     }
     for (name, value) in learner.figures() {
-        page.add(&name, "Figure of the last learned epoch.", value);
+        page.add(&snake_case(&name), "Figure of the last learned epoch.", value);
     }
     if let Some(forecasts) = learner.forecasts() {
         page.add_forecasts(&forecasts);
@@ -48,4 +48,16 @@ fn add_curves(page: &Page, kind: &str, what: &str, curves: &[Curve]) {
     });
     let help = format!("Quantiles of {what} over the trajectories of the last learned epoch.");
     page.add_each(&format!("course_{kind}"), &help, &[kind, "env_step", "quantile"], values);
+}
+
+/// Files name figures in camel case, Prometheus has none.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }

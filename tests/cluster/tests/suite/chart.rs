@@ -6,11 +6,13 @@ use cluster::dataset::once_each;
 use cluster::experiments::slow;
 use cluster::{Space, operators};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Config, ResourceExt};
 use serde_json::json;
 
 /// A release's name that no object of the suite's own operator has.
@@ -32,6 +34,8 @@ async fn what_the_chart_makes_of_values_is_taken_by_the_apiserver() {
             "tracing.endpoint=http://collector:4318",
             "podLabels.a=b",
         ],
+        &["metrics.secure=true", "log.format=text"],
+        &["metrics.secure=true", "metrics.certificateSecret=certificate", "watch.ownNamespaceOnly=true"],
         &["images.registry=registry.example/team", "images.tag=v2", "test.storage.className=fast", "crds.keep=false"],
     ] {
         // A pod is not taken before its service account is there: the release below has one.
@@ -48,6 +52,7 @@ async fn what_the_chart_makes_of_values_is_taken_by_the_apiserver() {
         ("images.pullPolicy=Sometimes", "pullPolicy"),
         ("images.operator.digest=abc", "digest"),
         ("tracing.endpoint=collector", "endpoint"),
+        ("log.format=xml", "format"),
     ] {
         let error = release.objects(&[wrong]).unwrap_err();
         assert!(error.contains(named), "{wrong}: {error}");
@@ -97,8 +102,9 @@ async fn a_release_is_installed_tested_and_upgraded_and_leaves_experiments_when_
 
     space.start(&slow(2500)).await;
     space.has_trainings(4).await;
-    let values = [LOCAL, "watch.ownNamespaceOnly=true", "log.level=debug", "resources.limits.memory=300Mi"];
+    let values = [LOCAL, "watch.ownNamespaceOnly=true", "log.level=debug", "log.format=text", "metrics.secure=true"];
     release.with_chart("upgrade", &["--wait", "--timeout=2m"], &values).unwrap();
+    metrics_are_for_whom_the_apiserver_lets_get_them(&space).await;
     // One attempt for each index: no pod was started twice.
     once_each(&space.reaches_beside("curves", Phase::Complete, 300).await).await;
 
@@ -110,6 +116,52 @@ async fn a_release_is_installed_tested_and_upgraded_and_leaves_experiments_when_
     let definitions: Api<CustomResourceDefinition> = Api::all(Client::try_default().await.unwrap());
     definitions.get("tuningexperiments.trainpilot.dev").await.unwrap();
     operators::scale(2).await;
+}
+
+async fn metrics_are_for_whom_the_apiserver_lets_get_them(space: &Space) {
+    let client = Client::try_default().await.unwrap();
+    let operator = format!("{RELEASE}-trainpilot-operator");
+    let ours = |pod: &&Pod| pod.labels().contains_key("app.kubernetes.io/instance");
+    let pods = space.list::<Pod>().await;
+    let running = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
+    let pod = pods.iter().filter(ours).find(running).unwrap();
+    let host = pod.status.clone().unwrap().pod_ip.unwrap();
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &space.name);
+    let token = async |name: &str| {
+        let account = ServiceAccount {
+            metadata: ObjectMeta { name: Some(name.into()), ..Default::default() },
+            ..Default::default()
+        };
+        accounts.create(&PostParams::default(), &account).await.unwrap();
+        let asked =
+            accounts.create_token_request(name, &PostParams::default(), &TokenRequest::default()).await.unwrap();
+        asked.status.unwrap().token
+    };
+    let ask = async |token: Option<String>| {
+        let mut config = Config::new(format!("https://{host}:8443").parse().unwrap());
+        (config.accept_invalid_certs, config.auth_info.token) = (true, token.map(Into::into));
+        let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
+        Client::try_from(config).unwrap().request_text(request).await
+    };
+    let code = |answer: Result<String, kube::Error>| match answer {
+        Err(kube::Error::Api(status)) => status.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(ask(None).await), 401);
+    assert_eq!(code(ask(Some("made-up".to_owned())).await), 401);
+    let bindings: Api<ClusterRoleBinding> = Api::all(client);
+    let binding = json!({
+        "metadata": {"name": "suite-metrics"}, "subjects": [{"kind": "ServiceAccount", "name": "prometheus", "namespace": space.name}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("{operator}-metrics-reader")},
+    });
+    bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+    let (prometheus, somebody) = (token("prometheus").await, token("somebody").await);
+    assert_eq!(code(ask(Some(somebody)).await), 403);
+    let text = ask(Some(prometheus)).await.unwrap();
+    assert!(text.contains("trainpilot_operator_leading"), "{text}");
+    bindings.delete("suite-metrics", &DeleteParams::default()).await.unwrap();
+    let plain = ureq::get(format!("http://{host}:8080/metrics")).call();
+    assert!(matches!(plain, Err(ureq::Error::StatusCode(404))), "{plain:?}");
 }
 
 /// Sends an object to the apiserver as if it were to be kept.

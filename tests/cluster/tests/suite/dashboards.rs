@@ -1,6 +1,6 @@
 //! The chart's dashboards, asked of a real Prometheus that has seen a real run.
 
-use cluster::experiments::slow;
+use cluster::experiments::{long, simple, slow};
 use cluster::prometheus::Prometheus;
 use cluster::{Space, operators};
 use serde_json::Value;
@@ -32,22 +32,23 @@ fn all() -> Vec<Asked> {
 
 /// An expression as Grafana asks it, with what the test has chosen.
 fn chosen(expression: &str) -> String {
-    let values =
-        [("$namespace", "panels"), ("$experiment", "curves"), ("$repetition", ".*"), ("$__rate_interval", "1m")];
-    values.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
+    let all = ["$experiment", "$repetition", "$baseline", "$hyperparameter", "$metric"].map(|name| (name, ".*"));
+    let values = [("$namespace", "panels"), ("$__rate_interval", "1m")].into_iter().chain(all);
+    values.fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 #[tokio::test]
 async fn every_panel_shows_something_of_a_real_run() {
     let space = Space::new("panels").await;
     let prometheus = Prometheus::of_pods(operators::NAMESPACE, &operators::names().await);
-    space.start(&slow(500)).await;
+    space.start(&long(&slow(500), "by-ppo")).await;
+    space.start(&long(&simple(), "by-simple")).await;
     let asked = all();
-    assert!(asked.len() > 20);
+    assert!(asked.len() > 60, "{}", asked.len());
     for Asked { panel, expression, may_be_empty } in asked {
         assert!(!expression.contains('$'), "{panel}: {expression}");
         space
-            .until(&format!("{panel} shows something: {expression}"), 60, async || {
+            .until(&format!("{panel} shows something: {expression}"), 120, async || {
                 prometheus.series(&expression).is_ok_and(|series| series > 0 || may_be_empty)
             })
             .await;

@@ -119,20 +119,23 @@ fn datasource() -> Value {
 }
 
 fn drawn(panel: &Panel) -> Value {
+    let legend = json!({"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []});
+    let mut curves = json!({"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}});
     let (kind, options) = match panel.kind {
-        Kind::Timeseries => (
-            "timeseries",
-            json!({"legend": {"displayMode": "list", "placement": "bottom", "showLegend": true}, "tooltip": {"mode": "multi"}}),
-        ),
+        Kind::Timeseries => ("timeseries", curves),
         Kind::Stat => (
             "stat",
-            json!({"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false}, "textMode": "value_and_name"}),
+            json!({
+                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false}, "textMode": "value_and_name",
+                "graphMode": "none", "colorMode": "value", "justifyMode": "auto", "orientation": "auto", "wideLayout": true,
+                "showPercentChange": false, "percentChangeColorMode": "standard",
+            }),
         ),
-        Kind::Table => ("table", json!({"showHeader": true})),
-        Kind::Course => (
-            "trend",
-            json!({"legend": {"displayMode": "list", "placement": "bottom", "showLegend": true}, "tooltip": {"mode": "multi"}, "xField": STEPS}),
-        ),
+        Kind::Table => ("table", json!({"showHeader": true, "frameIndex": 0})),
+        Kind::Course => {
+            curves["xField"] = json!(STEPS);
+            ("trend", curves)
+        }
     };
     let table = matches!(panel.kind, Kind::Table | Kind::Course);
     let target = |(place, query): (usize, &Query)| {
@@ -141,13 +144,14 @@ fn drawn(panel: &Panel) -> Value {
             "legendFormat": query.legend, "instant": table, "range": !table, "format": if table { "table" } else { "time_series" },
         })
     };
-    let mut drawing = json!({});
-    if matches!(panel.kind, Kind::Timeseries | Kind::Course) {
-        drawing = json!({
+    let drawing = match panel.kind {
+        Kind::Stat => json!({}),
+        Kind::Table => json!({"align": "auto", "inspect": false}),
+        Kind::Timeseries | Kind::Course => json!({
             "lineWidth": 2, "fillOpacity": if panel.stacked { 30 } else { 0 }, "showPoints": "never",
             "stacking": {"mode": if panel.stacked { "normal" } else { "none" }, "group": "A"},
-        });
-    }
+        }),
+    };
     let mut object = json!({
         "type": kind, "title": panel.title, "description": panel.description, "datasource": datasource(), "options": options,
         "targets": panel.queries.iter().enumerate().map(target).collect::<Vec<_>>(),

@@ -18,6 +18,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
         ("generated files", generate::run(root, true)),
         ("dependencies", dependencies(root)),
         ("alerts", alerts(root)),
+        ("dashboards", dashboards(root)),
     ];
     report(&outcomes)
 }
@@ -45,6 +46,26 @@ fn alerts(root: &Path) -> anyhow::Result<()> {
     run_command(Command::new("promtool").args(["test", "rules"]).arg(root.join("charts/trainpilot/tests/alerts.yaml")))
 }
 
+/// That Grafana's own schema describes the dashboards.
+fn dashboards(root: &Path) -> anyhow::Result<()> {
+    let go =
+        Command::new("go").arg("version").output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    if !go.is_ok_and(|version| is_recent(&version)) {
+        step("Go 1.21 or later is not installed: dashboards are not checked");
+        return Ok(());
+    }
+    let charts = root.join("charts/trainpilot");
+    let dashboards = charts.join("dashboards").read_dir()?.map(|entry| entry.map(|entry| entry.path()));
+    let dashboards = dashboards.collect::<Result<Vec<_>, _>>()?;
+    run_command(Command::new("go").args(["run", "."]).args(dashboards).current_dir(charts.join("tests/grafana")))
+}
+
+/// Whether `go version` tells of one that builds modules which need 1.21.
+fn is_recent(version: &str) -> bool {
+    let minor = version.split_once("go1.").and_then(|(_, rest)| rest.split(['.', ' ']).next()?.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor >= 21)
+}
+
 /// Names what has failed, with the reason of each.
 pub fn report(outcomes: &[(&str, anyhow::Result<()>)]) -> anyhow::Result<()> {
     let mut failed = Vec::new();
@@ -63,6 +84,12 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
+
+    #[test]
+    fn go_is_recent_from_1_21_on() {
+        assert!(is_recent("go version go1.26.8 linux/amd64\n") && is_recent("go version go1.21 linux/arm64"));
+        assert!(!is_recent("go version go1.19.8 linux/amd64") && !is_recent(""));
+    }
 
     #[test]
     fn every_failed_check_is_named() {

@@ -46,12 +46,17 @@ impl Prometheus {
         Self { address, child, _folder: folder }
     }
 
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// How many series an expression gives now.
     ///
     /// # Errors
     /// What the server says against the expression, or that it does not answer.
     pub fn series(&self, expression: &str) -> Result<usize, String> {
-        let request = ureq::get(format!("http://{}/api/v1/query", self.address)).query("query", expression);
+        let request = ureq::get(format!("{}/api/v1/query", self.url())).query("query", expression);
         let request = request.config().http_status_as_error(false).build();
         let text = request.call().and_then(|mut answer| answer.body_mut().read_to_string());
         let answer: Value =

@@ -53,6 +53,18 @@ async fn every_panel_shows_something_of_a_real_run() {
             })
             .await;
     }
+    if let Some(folder) = std::env::var_os("TRAINPILOT_PICTURES") {
+        draw(&prometheus, std::path::Path::new(&folder)).await;
+    }
     assert_eq!(prometheus.series("sum(trainpilot_operator_leading) == 1"), Ok(1), "one operator leads");
     assert_eq!(prometheus.series("count(trainpilot_operator_leading) == 2"), Ok(1), "of two");
+}
+
+/// Pictures of the dashboards, of what some minutes gave: for the README, when somebody asks for them.
+async fn draw(prometheus: &Prometheus, folder: &std::path::Path) {
+    tokio::time::sleep(std::time::Duration::from_secs(240)).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/dashboards/draw.py");
+    let mut python = std::process::Command::new("python3");
+    python.args([script, "--minutes", "5", "--prometheus", &prometheus.url()]).arg("--out").arg(folder);
+    assert!(python.status().unwrap().success(), "{python:?}");
 }

@@ -1,7 +1,7 @@
 """Draws the chart's dashboards as pictures: the queries of charts/trainpilot/dashboards/*.json, asked of a Prometheus.
 
     python3 -m pip install matplotlib
-    python3 docs/dashboards/draw.py --prometheus http://localhost:9090 --minutes 10 --out docs/dashboards
+    python3 docs/dashboards/draw.py --prometheus http://localhost:9090 --minutes 10 --experiment NAME --out docs/dashboards
 """
 
 import argparse
@@ -14,8 +14,9 @@ import urllib.request
 
 import matplotlib
 
-matplotlib.use("svg")
+matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from PIL import Image
 
 DASHBOARDS = pathlib.Path(__file__).parents[2] / "charts/trainpilot/dashboards"
 ROW = 0.42  # inches of a unit of Grafana's grid
@@ -95,11 +96,11 @@ def repeated(panels, arguments):
     """Each panel with the values of the variable that it is repeated for, and its place in a grid 24 wide."""
     x = y = below = 0
     for panel in panels:
-        chosen = [{}]
+        chosen = [{"experiment": arguments.experiment}]
         if variable := panel.get("repeat"):
             figure = f"trainpilot_learner_course_{variable}"
-            values = sorted({series["metric"][variable] for series in ask(arguments, "query", query=f"{figure}")})
-            chosen = [{variable: value} for value in values]
+            values = sorted({series["metric"][variable] for series in ask(arguments, "query", query=figure)})
+            chosen = [{**chosen[0], variable: value} for value in values]
         for values in chosen:
             width, height = panel["gridPos"]["w"], panel["gridPos"]["h"]
             if x + width > 24:
@@ -124,15 +125,17 @@ def draw(dashboard, arguments):
             axes.grid(alpha=0.3)
         elif panel["type"] not in ("stat", "table"):
             axes.text(0.5, 0.5, "nothing", ha="center", transform=axes.transAxes, color="gray")
-    figure.savefig(arguments.out / f"{dashboard['uid'].removeprefix('trainpilot-')}.{arguments.format}", dpi=80)
+    path = arguments.out / f"{dashboard['uid'].removeprefix('trainpilot-')}.png"
+    figure.savefig(path, dpi=80)
+    Image.open(path).quantize(64).save(path, optimize=True)  # a third of the size
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prometheus", default="http://localhost:9090", help="its address")
+    parser.add_argument("--experiment", default=".*", help="only of this one")
     parser.add_argument("--minutes", type=float, default=60, help="how far back to look")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("."), help="where pictures go")
-    parser.add_argument("--format", choices=["svg", "png"], default="png", help="of the pictures")
     arguments = parser.parse_args()
     for path in sorted(DASHBOARDS.glob("*.json")):
         draw(json.loads(path.read_text()), arguments)

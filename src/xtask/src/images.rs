@@ -23,14 +23,14 @@ use crate::{
 const IMAGES: [&str; 4] = ["operator", "agent", "learner", "tasks"];
 /// Whom programs trust on the internet, here as in images.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// The learner with what it needs on GPUs, ten times as large: built only when it is asked for.
-const FOR_GPUS: &str = "learner-cuda";
+/// Programs with what they need on GPUs, ten times as large: built only when they are asked for.
+const FOR_GPUS: [&str; 2] = ["learner-cuda", "torch-tasks-cuda"];
 /// What is shipped to nobody.
 const FOR_TESTS: &str = "hostile";
 
 #[derive(Args)]
 pub struct Images {
-    /// Only these [default: all but learner-cuda, which is large]
+    /// Only these [default: all but those for GPUs, which are large]
     #[arg(value_parser = known())]
     images: Vec<String>,
     /// What their names begin with: PREFIX-agent and so on
@@ -51,7 +51,7 @@ pub struct Images {
 }
 
 fn known() -> Vec<PossibleValue> {
-    let shipped = IMAGES.into_iter().chain([FOR_GPUS]).map(PossibleValue::new);
+    let shipped = IMAGES.into_iter().chain(FOR_GPUS).map(PossibleValue::new);
     shipped.chain([PossibleValue::new(FOR_TESTS).hide(true)]).collect()
 }
 
@@ -84,7 +84,7 @@ impl Images {
         let mut saved = Vec::new();
         for image in wanted {
             let context = target.join("images").join(image);
-            let program = if image == FOR_GPUS { "learner" } else { image };
+            let program = image.strip_suffix("-cuda").unwrap_or(image);
             put_together(root, &target.join(folder).join(format!("trainpilot-{program}")), &context, image)?;
             let name = format!("{}-{image}:{}", self.prefix, self.tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION")));
             let folder = if image == FOR_TESTS { "tests/cluster" } else { "images" };
@@ -121,7 +121,7 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
     let own = bin.join(program.file_name().unwrap_or_default());
     copy(program, &own)?;
     run(Command::new("strip").arg(&own))?;
-    let libraries = if image == FOR_GPUS {
+    let libraries = if FOR_GPUS.contains(&image) {
         linked::libraries_beside(program, &setup::for_gpus()?)?
     } else {
         linked::libraries(program, &root.join("third_party/libtorch/lib"))?
@@ -141,7 +141,7 @@ fn put_together(root: &Path, program: &Path, context: &Path, image: &str) -> any
         copy(&program.with_file_name("trainpilot-exec"), &exec)?;
         run(Command::new("strip").arg(&exec))?;
     }
-    if image == "learner" || image == FOR_GPUS {
+    if image.starts_with("learner") {
         // It reaches object stores by HTTPS; `SSL_CERT_FILE` names another file to somebody who trusts others.
         let certificates = context.join("root").join(CERTIFICATES.trim_start_matches('/'));
         fs::create_dir_all(certificates.parent().unwrap_or(&lib))?;

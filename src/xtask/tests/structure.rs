@@ -41,6 +41,7 @@ fn arrows_that_must_not_exist_do_not() {
         ("trainpilot-learn", &[&client, &["kube-core"], &["trainpilot-dataset"]]),
         ("trainpilot-learner", &[&client, &["kube-core"], &["trainpilot-plan", "trainpilot-api"]]),
         ("trainpilot-tasks", &[&client, &["kube-core"]]),
+        ("trainpilot-torch-tasks", &[&client, &["kube-core", "trainpilot-learn", "trainpilot-agent"]]),
         ("trainpilot", &[&torch, &["trainpilot-learner", "trainpilot-learn", "trainpilot-operator", "kube-runtime"]]),
         ("xtask", &[&["trainpilot-tuning", "trainpilot-wire", "trainpilot-api"], &tensors]),
     ];

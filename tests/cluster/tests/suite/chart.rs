@@ -43,6 +43,14 @@ async fn what_the_chart_makes_of_values_is_taken_by_the_apiserver() {
             dry_run(&space, object).await.unwrap_or_else(|error| panic!("{values:?}: {error}\n{object:#}"));
         }
     }
+    let chart = include_str!("../../../../charts/trainpilot/Chart.yaml");
+    let chart: serde_json::Value = serde_saphyr::from_str(chart).unwrap();
+    let examples = chart["annotations"]["artifacthub.io/crdsExamples"].as_str().unwrap();
+    let examples: Vec<serde_json::Value> = serde_saphyr::from_str(examples).unwrap();
+    assert!(!examples.is_empty());
+    for example in &examples {
+        dry_run(&space, example).await.unwrap_or_else(|error| panic!("{error}\n{example:#}"));
+    }
     let digest = format!("images.agent.digest=sha256:{}", "a".repeat(64));
     let text = serde_json::to_string(&release.objects(&[&digest]).unwrap()).unwrap();
     assert!(text.contains(&format!("localhost/trainpilot-agent@sha256:{}", "a".repeat(64))));

@@ -65,6 +65,9 @@ async fn draw(prometheus: &Prometheus, folder: &std::path::Path) {
     tokio::time::sleep(std::time::Duration::from_secs(240)).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/dashboards/draw.py");
     let mut python = std::process::Command::new("python3");
-    python.args([script, "--minutes", "5", "--prometheus", &prometheus.url()]).arg("--out").arg(folder);
+    python
+        .args([script, "--minutes", "5", "--experiment", "by-ppo|by-simple", "--prometheus", &prometheus.url()])
+        .arg("--out")
+        .arg(folder);
     assert!(python.status().unwrap().success(), "{python:?}");
 }

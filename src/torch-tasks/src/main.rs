@@ -1,0 +1,35 @@
+//! The reference trainers that need libtorch, `trainpilot-torch-tasks TASK`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use torch_tasks::wide_resnet;
+
+/// Trainings of the size that fills a GPU. Steered through TRAINPILOT_URL if that is set, else by a recipe
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// A Wide ResNet on CIFAR-10, or on images in the IDX form such as Fashion-MNIST
+    ///
+    /// Without an agent, each env step's metrics are printed as a line of JSON.
+    WideResnet(wide_resnet::Single),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::WideResnet(single) => single.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One training: SGD with momentum, the order of its batches, and what is measured.
+
+use anyhow::{Result, ensure};
+use clap::{Args, value_parser};
+use tasks::contract::Values;
+use tasks::trainer::{Divergence, Training};
+use tch::{Kind, Tensor, nn, nn::OptimizerConfig, no_grad};
+use tuning::Random;
+
+use super::augmentation::augmented;
+use super::network::WideResNet;
+use crate::data::{Data, Split};
+
+// Streams of the trajectory's seed.
+const BATCHES: u64 = 1;
+const AUGMENTATION: u64 = 2;
+/// Images that are measured at once.
+const EVALUATED_AT_ONCE: i64 = 500;
+
+/// Budget of a training.
+#[derive(Args, Clone, Debug)]
+pub struct TrainingOptions {
+    /// Steps of SGD in an env step
+    #[arg(long, env = "WRN_STEPS_PER_ENV_STEP", default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
+    pub steps_per_env_step: u32,
+    /// Images in a batch
+    #[arg(long, env = "WRN_BATCH_SIZE", default_value_t = 256, value_parser = value_parser!(u32).range(1..))]
+    pub batch_size: u32,
+    /// Batches of each split that metrics are measured on [default: all of validation and test]
+    #[arg(long, env = "WRN_EVALUATION_BATCHES", value_parser = value_parser!(u32).range(1..))]
+    pub evaluation_batches: Option<u32>,
+    /// Leave training images as they are, instead of moving and mirroring them
+    #[arg(long, env = "WRN_NO_AUGMENTATION")]
+    pub no_augmentation: bool,
+}
+
+/// What can be steered. The flags hold for what nobody steers.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Hyperparameters {
+    /// Learning rate of SGD
+    #[arg(long, env = "WRN_LEARNING_RATE", default_value_t = 0.1)]
+    pub learning_rate: f64,
+    /// Share of the velocity that is kept in each step
+    #[arg(long, env = "WRN_MOMENTUM", default_value_t = 0.9)]
+    pub momentum: f64,
+    /// Weight decay, added to the gradient of every weight
+    #[arg(long, env = "WRN_WEIGHT_DECAY", default_value_t = 5e-4)]
+    pub weight_decay: f64,
+}
+
+/// A training under way.
+pub struct WideResNetTraining<'a> {
+    data: &'a Data,
+    options: &'a TrainingOptions,
+    hyperparameters: Hyperparameters,
+    network: WideResNet,
+    optimizer: nn::Optimizer,
+    batches: Random,
+    augmentation: Random,
+    order: Vec<usize>, // rows of this pass in their order
+    used: usize,       // batches of this pass that are trained
+}
+
+/// Mean loss, and share that is right.
+struct Measured {
+    loss: f64,
+    accuracy: f64,
+}
+
+impl<'a> WideResNetTraining<'a> {
+    /// A training before its first step; `seed` fixes the order of its batches and what is done to its images.
+    ///
+    /// # Errors
+    /// If a batch is larger than what there is to train on.
+    pub fn new(
+        data: &'a Data,
+        network: WideResNet,
+        options: &'a TrainingOptions,
+        hyperparameters: Hyperparameters,
+        seed: u64,
+    ) -> Result<Self> {
+        let (images, batch) = (data.training.size() as usize, options.batch_size as usize);
+        ensure!(batch <= images, "--batch-size is {batch}, expected at most the {images} training images");
+        let sgd = nn::Sgd {
+            momentum: hyperparameters.momentum,
+            dampening: 0.0,
+            wd: hyperparameters.weight_decay,
+            nesterov: false,
+        };
+        let optimizer = sgd.build(&network.weights, hyperparameters.learning_rate)?;
+        let [mut batches, augmentation] = [BATCHES, AUGMENTATION].map(|stream| Random::stream(seed, &[stream]));
+        let order = batches.shuffled(images);
+        Ok(Self { data, options, hyperparameters, network, optimizer, batches, augmentation, order, used: 0 })
+    }
+
+    /// The next batch; what does not fill one is left over until the next pass.
+    fn next_batch(&mut self) -> Split {
+        let (batch, images) = (self.options.batch_size as usize, self.order.len());
+        if self.used == images / batch {
+            self.order = self.batches.shuffled(images);
+            self.used = 0;
+        }
+        let rows = &self.order[self.used * batch..][..batch];
+        self.used += 1;
+        self.data.training.rows(rows)
+    }
+
+    /// A step of SGD. Sums of loss and of right answers, still on the device: to ask for them would stop it.
+    fn step(&mut self) -> (Tensor, Tensor) {
+        let Split { images, labels } = self.next_batch();
+        let images = if self.options.no_augmentation { images } else { augmented(&images, &mut self.augmentation) };
+        let logits = self.network.forward(&self.data.standardised(&images, self.network.kind()), true);
+        let loss = logits.cross_entropy_for_logits(&labels);
+        self.optimizer.backward_step(&loss);
+        (loss.detach(), right(&logits, &labels) / labels.size()[0] as f64)
+    }
+
+    fn measured(&self, split: &Split) -> Measured {
+        let images = self
+            .options
+            .evaluation_batches
+            .map_or(split.size(), |batches| i64::from(batches * self.options.batch_size));
+        let part = split.first(images);
+        let count = part.size();
+        let chunks = (count + EVALUATED_AT_ONCE - 1) / EVALUATED_AT_ONCE;
+        let pairs = part.images.chunk(chunks, 0).into_iter().zip(part.labels.chunk(chunks, 0));
+        let sums = no_grad(|| {
+            let of_chunk = |(images, labels): (Tensor, Tensor)| {
+                let logits = self.network.forward(&self.data.standardised(&images, self.network.kind()), false);
+                let loss = logits.cross_entropy_for_logits(&labels) * labels.size()[0] as f64;
+                Tensor::stack(&[loss, right(&logits, &labels)], 0)
+            };
+            pairs.map(of_chunk).reduce(|a, b| a + b)
+        });
+        let sums = sums.expect("a split is never empty") / count as f64;
+        Measured { loss: sums.double_value(&[0]), accuracy: sums.double_value(&[1]) }
+    }
+
+    fn metrics(&self, training: Measured) -> Result<Values, Divergence> {
+        let mut metrics = Values::new();
+        let (validation, test) = (self.measured(&self.data.validation), self.measured(&self.data.test));
+        for (name, measured) in [("training", training), ("validation", validation), ("test", test)] {
+            if !measured.loss.is_finite() {
+                return Err(format!("{name}_loss is {}", measured.loss));
+            }
+            metrics.insert(format!("{name}_accuracy"), measured.accuracy);
+            metrics.insert(format!("{name}_loss"), measured.loss);
+        }
+        Ok(metrics)
+    }
+}
+
+impl Training for WideResNetTraining<'_> {
+    fn hyperparameter(&mut self, name: &str) -> Option<&mut f64> {
+        match name {
+            "learning_rate" => Some(&mut self.hyperparameters.learning_rate),
+            "momentum" => Some(&mut self.hyperparameters.momentum),
+            "weight_decay" => Some(&mut self.hyperparameters.weight_decay),
+            _ => None,
+        }
+    }
+
+    fn hyperparameters(&self) -> &'static [&'static str] {
+        &["learning_rate", "momentum", "weight_decay"]
+    }
+
+    /// The training metrics are of as many images as validation has: of all of them it would take a pass.
+    fn evaluate(&mut self) -> Result<Values, Divergence> {
+        let training = self.measured(&self.data.training.first(self.data.validation.size()));
+        self.metrics(training)
+    }
+
+    /// The training metrics are means over the batches, each before its step, as they were moved and mirrored.
+    fn env_step(&mut self) -> Result<Values, Divergence> {
+        let Hyperparameters { learning_rate, momentum, weight_decay } = self.hyperparameters;
+        self.optimizer.set_lr(learning_rate);
+        self.optimizer.set_momentum(momentum);
+        self.optimizer.set_weight_decay(weight_decay);
+        let steps = self.options.steps_per_env_step;
+        let sums = (0..steps).map(|_| self.step()).reduce(|(a, b), (c, d)| (a + c, b + d));
+        let (loss, accuracy) = sums.expect("there is at least one step");
+        let mean = |sum: Tensor| sum.double_value(&[]) / f64::from(steps);
+        self.metrics(Measured { loss: mean(loss), accuracy: mean(accuracy) })
+    }
+}
+
+/// How many answers are right, in single precision. logits: (B, classes), labels: (B).
+fn right(logits: &Tensor, labels: &Tensor) -> Tensor {
+    logits.argmax(1, false).eq_tensor(labels).sum(Kind::Float)
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -29,7 +29,7 @@ fn arrows_that_must_not_exist_do_not() {
     let torch = ["tch", "torch-sys"];
     let tensors = ["tch", "torch-sys", "candle-core"];
     let io = ["tokio", "reqwest", "axum", "object_store"];
-    let rules: [(&str, &[&[&str]]); 13] = [
+    let rules: [(&str, &[&[&str]]); 14] = [
         ("trainpilot-tuning", &[&client, &["kube-core"], &tensors, &io]),
         ("trainpilot-wire", &[&client, &["kube-core"], &tensors]),
         ("trainpilot-dataset", &[&client, &["kube-core"], &tensors]),

@@ -131,9 +131,11 @@ impl Learner {
         self.progress().learned.iter().map(|epoch| epoch.rows).sum()
     }
 
-    /// Figures of the last learned epoch.
+    /// Figures of the last epoch that was learned from: the final evaluation is not.
     pub fn figures(&self) -> BTreeMap<String, f64> {
-        self.progress().learned.last().map(|epoch| epoch.figures.clone()).unwrap_or_default()
+        let progress = self.progress();
+        let learned = progress.learned.iter().rev().find(|epoch| !epoch.final_evaluation);
+        learned.map(|epoch| epoch.figures.clone()).unwrap_or_default()
     }
 
     /// How good the forecasts of the last learned epoch's world model are, where there is one.

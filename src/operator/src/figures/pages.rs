@@ -9,6 +9,8 @@ pub(super) type LearnerKey = [String; 4];
 
 /// How figures of learners begin.
 const PREFIXES: [&str; 2] = ["trainpilot_learner_", "trainpilot_world_model_"];
+/// Labels that say whose a value is.
+const OURS: [&str; 3] = ["namespace", "experiment", "repetition"];
 /// Values of one page that are handed on.
 const MOST_VALUES: usize = 5000;
 
@@ -90,8 +92,29 @@ fn read_value(line: &str) -> Option<Value> {
         None => (head, ""),
     };
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let ours = is_name && PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let ours = is_name && PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && are_labels(labels);
     ours.then(|| Value { name: name.to_owned(), labels: labels.to_owned(), value: value.to_owned() })
+}
+
+/// Whether it is `name="value",…`, none of them a label of ours: one line that can't be read costs Prometheus the whole page.
+fn are_labels(mut rest: &str) -> bool {
+    while let Some((name, after)) = rest.split_once("=\"") {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let mut escaped = false;
+        let end = after.find(|letter| {
+            let ends = letter == '"' && !escaped;
+            escaped = letter == '\\' && !escaped;
+            ends
+        });
+        let Some(end) = end.filter(|_| is_name && !OURS.contains(&name)) else { return false };
+        rest = &after[end + 1..];
+        match rest.strip_prefix(',') {
+            Some(more) if !more.is_empty() => rest = more,
+            Some(_) => return false,
+            None => break,
+        }
+    }
+    rest.is_empty()
 }
 
 #[cfg(test)]
@@ -120,5 +143,16 @@ trainpilot_learner_kl{namespace="space",experiment="two",repetition="0"} 0.5
         pages.put(key("two"), None);
         pages.forget("space", "one");
         assert_eq!(pages.text(), "");
+    }
+    #[test]
+    fn only_labels_that_prometheus_can_read_are_handed_on() {
+        for good in ["", r#"a="b""#, r#"metric="a}b",env_step="3""#, r#"a="with \" and \\""#, r#"a="""#] {
+            assert!(are_labels(good), "{good}");
+        }
+        for bad in
+            [",", "a", r#"a="b"#, r#"a="b","#, r#"="b""#, r#"a="b"c="d""#, r#"namespace="kube-system""#, r#"a="\""#]
+        {
+            assert!(!are_labels(bad), "{bad}");
+        }
     }
 }

@@ -39,16 +39,21 @@ pub(super) fn came_to_an_end(trajectory: &Trajectory) -> bool {
     trajectory.outcome.is_some_and(|outcome| outcome != Outcome::Lost)
 }
 
+/// The least standard deviation of objectives that counts, in ranges of the objective.
+const LEAST_DEVIATION: f64 = 0.01;
+
 /// How much better trainings of the last epoch went in simulation than the policy then made real ones of `trajectories` go,
-/// in standard deviations of these; none of less than four, or where all came to the same. Far above 0 the policy has found
-/// what the world model gets wrong.
+/// in standard deviations of these; none of less than four. A deviation below a hundredth of the objective's range counts as
+/// that: trainings that all come to the same would make a large number of nothing. Far above 0 the policy has found what the
+/// world model gets wrong.
 pub(crate) fn simulated_excess(problem: &Problem, simulated: f64, trajectories: &[Trajectory]) -> Option<f64> {
     let finals: Vec<f64> = winners(trajectories).values().filter_map(|t| problem.final_objective(t)).collect();
     let count = finals.len() as f64;
     let mean = finals.iter().sum::<f64>() / count;
     let deviation = (finals.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
     let better = if problem.objective.direction == Direction::Maximize { simulated - mean } else { mean - simulated };
-    (finals.len() >= 4 && deviation > 0.0).then(|| better / deviation)
+    let [low, high] = problem.metrics[problem.objective_index()].range;
+    (finals.len() >= 4).then(|| better / deviation.max(LEAST_DEVIATION * (high - low)))
 }
 
 /// Env steps really trained: an attempt with observations 0 ..= n has trained n.
@@ -90,6 +95,9 @@ mod tests {
         assert!((excess("Minimize", 4.0, &real).unwrap() + 2.0 / deviation).abs() < 1e-12);
         assert_eq!(excess("Maximize", 4.0, &real[..3]), None, "too few");
         let alike: Vec<Trajectory> = (0..5).map(|index| ended(index, 2.0)).collect();
-        assert_eq!(excess("Maximize", 4.0, &alike), None, "all came to the same");
+        assert!(
+            (excess("Maximize", 2.009, &alike).unwrap() - 0.1).abs() < 1e-9,
+            "all came to the same, of a range of 9"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! One training: the network, the order of its batches, and what is measured.
 
+use crate::classification::{Measured, Passes, metrics};
 use crate::contract::Values;
 use crate::trainer::{Divergence, Training};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, value_parser};
 use ndarray::{Array2, Axis, concatenate};
 use tuning::Random;
@@ -48,9 +49,7 @@ pub struct Digits<'a> {
     options: &'a TrainingOptions,
     hyperparameters: Hyperparameters,
     network: Network,
-    batches: Random,
-    order: Vec<usize>, // (training size), rows of this pass in their order
-    used: usize,       // batches of this pass that are trained
+    passes: Passes,
 }
 
 impl<'a> Digits<'a> {
@@ -61,14 +60,11 @@ impl<'a> Digits<'a> {
         hyperparameters: Hyperparameters,
         seed: u64,
     ) -> Result<Self> {
-        let (images, batch) = (data.training.size(), options.batch_size as usize);
-        ensure!(batch <= images, "batch size is {batch}, expected at most the {images} training images");
         let inputs = data.training.images.ncols();
         let width = options.width as usize;
         let network = Network::new(inputs, width, CLASSES, &mut Random::stream(seed, &[WEIGHTS]));
-        let mut batches = Random::stream(seed, &[BATCHES]);
-        let order = batches.shuffled(images);
-        Ok(Self { data, options, hyperparameters, network, batches, order, used: 0 })
+        let passes = Passes::new(data.training.size(), options.batch_size, Random::stream(seed, &[BATCHES]))?;
+        Ok(Self { data, options, hyperparameters, network, passes })
     }
 
     /// Takes the place of the learning rate in force.
@@ -76,31 +72,9 @@ impl<'a> Digits<'a> {
         self.hyperparameters.learning_rate = learning_rate;
     }
 
-    /// The next batch; what does not fill one is left over until the next pass.
-    fn next_batch(&mut self) -> Split {
-        let batch = self.options.batch_size as usize;
-        let images = self.data.training.size();
-        if self.used == images / batch {
-            self.order = self.batches.shuffled(images);
-            self.used = 0;
-        }
-        let rows = &self.order[self.used * batch..][..batch];
-        self.used += 1;
-        self.data.training.rows(rows)
-    }
-
     fn measure(&self, training: Measured) -> Result<Values, Divergence> {
-        let mut metrics = Values::new();
-        let on = |split: &Split| Measured::of(&self.network.forward(&split.images.view()), &split.labels);
-        let splits = [("training", training), ("validation", on(&self.data.validation)), ("test", on(&self.data.test))];
-        for (name, measured) in splits {
-            if !measured.loss.is_finite() {
-                return Err(format!("{name}_loss is {}", measured.loss));
-            }
-            metrics.insert(format!("{name}_accuracy"), measured.accuracy);
-            metrics.insert(format!("{name}_loss"), measured.loss);
-        }
-        Ok(metrics)
+        let on = |split: &Split| measured(&self.network.forward(&split.images.view()), &split.labels);
+        metrics(training, on(&self.data.validation), on(&self.data.test))
     }
 }
 
@@ -122,46 +96,37 @@ impl Training for Digits<'_> {
     /// through more.
     fn evaluate(&mut self) -> Result<Values, Divergence> {
         let images = (self.options.steps_per_env_step * self.options.batch_size) as usize;
-        let first = self.data.training.rows(&self.order[..images.min(self.order.len())]);
-        self.measure(Measured::of(&self.network.forward(&first.images.view()), &first.labels))
+        let first = self.data.training.rows(self.passes.first(images));
+        self.measure(measured(&self.network.forward(&first.images.view()), &first.labels))
     }
 
     /// The training metrics are running ones: of each batch just before the step that it makes.
     fn env_step(&mut self) -> Result<Values, Divergence> {
         let (mut steps, mut labels) = (Vec::new(), Vec::new());
         for _ in 0..self.options.steps_per_env_step {
-            let batch = self.next_batch();
+            let batch = self.data.training.rows(self.passes.next_batch());
             steps.push(self.network.step(&batch.images.view(), &batch.labels, &self.hyperparameters));
             labels.extend(batch.labels);
         }
         let views: Vec<_> = steps.iter().map(|step| step.view()).collect();
         let log_probabilities =
             concatenate(Axis(0), &views).expect("each has a row for an image and a column for a class");
-        self.measure(Measured::of(&log_probabilities, &labels))
+        self.measure(measured(&log_probabilities, &labels))
     }
 }
 
-/// Accuracy in [0, 1] and mean cross-entropy in nats.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    accuracy: f64,
-    loss: f64,
-}
-
-impl Measured {
-    /// log_probabilities: (N, classes), labels: (N).
-    fn of(log_probabilities: &Array2<f32>, labels: &[u8]) -> Self {
-        let (mut right, mut loss) = (0, 0.0);
-        for (row, label) in log_probabilities.rows().into_iter().zip(labels) {
-            let label = usize::from(*label);
-            let top = row.fold(f32::NEG_INFINITY, |top, x| top.max(*x));
-            // Among equals the first class is the answer.
-            right += usize::from(row.iter().position(|x| *x == top) == Some(label));
-            loss -= f64::from(row[label]);
-        }
-        let images = labels.len() as f64;
-        Self { accuracy: right as f64 / images, loss: loss / images }
+/// log_probabilities: (N, classes), labels: (N).
+fn measured(log_probabilities: &Array2<f32>, labels: &[u8]) -> Measured {
+    let (mut right, mut loss) = (0, 0.0);
+    for (row, label) in log_probabilities.rows().into_iter().zip(labels) {
+        let label = usize::from(*label);
+        let top = row.fold(f32::NEG_INFINITY, |top, x| top.max(*x));
+        // Among equals the first class is the answer.
+        right += usize::from(row.iter().position(|x| *x == top) == Some(label));
+        loss -= f64::from(row[label]);
     }
+    let images = labels.len() as f64;
+    Measured { accuracy: right as f64 / images, loss: loss / images }
 }
 
 #[cfg(test)]

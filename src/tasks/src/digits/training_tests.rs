@@ -41,7 +41,7 @@ fn each_pass_uses_every_image_at_most_once_and_leaves_out_what_does_not_fill_a_b
     let data = Data::load(&DataOptions { training_size: Some(100), ..options() }).unwrap();
     let mut digits = Digits::new(&data, &OPTIONS, START, 0).unwrap();
     let mut pass = || {
-        let batches: Vec<_> = (0..12).map(|_| digits.next_batch().images).collect();
+        let batches: Vec<_> = (0..12).map(|_| data.training.rows(digits.passes.next_batch()).images).collect();
         batches.iter().flat_map(|images| images.rows().into_iter().map(bits)).collect::<Vec<_>>()
     };
     let (first, second) = (pass(), pass());

@@ -70,5 +70,5 @@ fn a_batch_larger_than_the_data_is_refused() {
     let options = TrainingOptions { batch_size: 10_000, ..few_steps() };
     let network = WideResNet::new(Size { depth: 10, width: 1 }, 3, 5, Device::Cpu, Kind::Float).unwrap();
     let refused = WideResNetTraining::new(&data, network, &options, SLOWLY, 5).err().unwrap();
-    assert!(refused.to_string().contains("--batch-size is 10000"));
+    assert!(refused.to_string().contains("batch size is 10000"));
 }

@@ -1,7 +1,8 @@
 //! One training: SGD with momentum, the order of its batches, and what is measured.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, value_parser};
+use tasks::classification::{Measured, Passes, metrics};
 use tasks::contract::Values;
 use tasks::trainer::{Divergence, Training};
 use tch::{Kind, Tensor, nn, nn::OptimizerConfig, no_grad};
@@ -55,16 +56,8 @@ pub struct WideResNetTraining<'a> {
     hyperparameters: Hyperparameters,
     network: WideResNet,
     optimizer: nn::Optimizer,
-    batches: Random,
+    passes: Passes,
     augmentation: Random,
-    order: Vec<usize>, // rows of this pass in their order
-    used: usize,       // batches of this pass that are trained
-}
-
-/// Mean loss, and share that is right.
-struct Measured {
-    loss: f64,
-    accuracy: f64,
 }
 
 impl<'a> WideResNetTraining<'a> {
@@ -79,8 +72,7 @@ impl<'a> WideResNetTraining<'a> {
         hyperparameters: Hyperparameters,
         seed: u64,
     ) -> Result<Self> {
-        let (images, batch) = (data.training.size() as usize, options.batch_size as usize);
-        ensure!(batch <= images, "--batch-size is {batch}, expected at most the {images} training images");
+        let passes = Passes::new(data.training.size() as usize, options.batch_size, Random::stream(seed, &[BATCHES]))?;
         let sgd = nn::Sgd {
             momentum: hyperparameters.momentum,
             dampening: 0.0,
@@ -88,26 +80,13 @@ impl<'a> WideResNetTraining<'a> {
             nesterov: false,
         };
         let optimizer = sgd.build(&network.weights, hyperparameters.learning_rate)?;
-        let [mut batches, augmentation] = [BATCHES, AUGMENTATION].map(|stream| Random::stream(seed, &[stream]));
-        let order = batches.shuffled(images);
-        Ok(Self { data, options, hyperparameters, network, optimizer, batches, augmentation, order, used: 0 })
-    }
-
-    /// The next batch; what does not fill one is left over until the next pass.
-    fn next_batch(&mut self) -> Split {
-        let (batch, images) = (self.options.batch_size as usize, self.order.len());
-        if self.used == images / batch {
-            self.order = self.batches.shuffled(images);
-            self.used = 0;
-        }
-        let rows = &self.order[self.used * batch..][..batch];
-        self.used += 1;
-        self.data.training.rows(rows)
+        let augmentation = Random::stream(seed, &[AUGMENTATION]);
+        Ok(Self { data, options, hyperparameters, network, optimizer, passes, augmentation })
     }
 
     /// A step of SGD. Sums of loss and of right answers, still on the device: to ask for them would stop it.
     fn step(&mut self) -> (Tensor, Tensor) {
-        let Split { images, labels } = self.next_batch();
+        let Split { images, labels } = self.data.training.rows(self.passes.next_batch());
         let images = if self.options.no_augmentation { images } else { augmented(&images, &mut self.augmentation) };
         let logits = self.network.forward(&self.data.standardised(&images, self.network.kind()), true);
         let loss = logits.cross_entropy_for_logits(&labels);
@@ -137,16 +116,7 @@ impl<'a> WideResNetTraining<'a> {
     }
 
     fn metrics(&self, training: Measured) -> Result<Values, Divergence> {
-        let mut metrics = Values::new();
-        let (validation, test) = (self.measured(&self.data.validation), self.measured(&self.data.test));
-        for (name, measured) in [("training", training), ("validation", validation), ("test", test)] {
-            if !measured.loss.is_finite() {
-                return Err(format!("{name}_loss is {}", measured.loss));
-            }
-            metrics.insert(format!("{name}_accuracy"), measured.accuracy);
-            metrics.insert(format!("{name}_loss"), measured.loss);
-        }
-        Ok(metrics)
+        metrics(training, self.measured(&self.data.validation), self.measured(&self.data.test))
     }
 }
 

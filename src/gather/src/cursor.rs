@@ -86,6 +86,7 @@ impl Cursor {
         }
         self.last = newest.filter(|step| step.step + 1 == stored.next_step);
     }
+
     /// The newest step, if it passed through here and the attempt goes on.
     pub(crate) fn newest(&self, key: TrajectoryKey) -> Option<Newest> {
         let (came, seconds) = self.came.filter(|_| !self.progress.ended)?;

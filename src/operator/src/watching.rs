@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use plan::render::LEARNER_PORT;
 use tokio::time::{MissedTickBehavior, interval};
-use tuning::{Problem, Step, quantile};
+use tuning::{Problem, Step, quantiles};
 use wire::client::metrics_page;
 use wire::tls::Identity;
 
@@ -91,10 +91,10 @@ fn courses(problem: &Problem, newest: &[Newest]) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (repetition, running) in of_repetition {
         let mut add = |figure: fn() -> Figure, name: &str, of: &dyn Fn(&Step) -> f64| {
-            let values = sorted(running.iter().map(|newest| of(&newest.step)));
-            for q in QUANTILES {
+            let values = quantiles(running.iter().map(|newest| of(&newest.step)), QUANTILES);
+            for (q, value) in QUANTILES.into_iter().zip(values) {
                 let labels = vec![repetition.to_string(), name.to_owned(), q.to_string()];
-                samples.push(Sample(figure(), labels, quantile(&values, q)));
+                samples.push(Sample(figure(), labels, value));
             }
         };
         for (place, metric) in problem.metrics.iter().enumerate() {
@@ -104,19 +104,14 @@ fn courses(problem: &Problem, newest: &[Newest]) -> Vec<Sample> {
             add(|| HYPERPARAMETER, &h.name, &|step| step.hyperparameters[place]);
         }
     }
-    let seconds = sorted(newest.iter().filter_map(|newest| newest.seconds));
-    if !seconds.is_empty() {
-        samples.push(Sample(STEP_SECONDS, Vec::new(), quantile(&seconds, 0.5)));
+    let mut seconds = newest.iter().filter_map(|newest| newest.seconds).peekable();
+    if seconds.peek().is_some() {
+        let [median] = quantiles(seconds, [0.5]);
+        samples.push(Sample(STEP_SECONDS, Vec::new(), median));
     }
     let age = newest.iter().map(|newest| newest.age).max().unwrap_or_default();
     samples.push(Sample(STEP_AGE, Vec::new(), age.as_secs_f64()));
     samples
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
 }
 
 /// The devices that pods hold, by role and by whether their containers run.

@@ -31,6 +31,38 @@ pub fn metrics(training: Measured, validation: Measured, test: Measured) -> Resu
     Ok(metrics)
 }
 
+/// The hyperparameters of SGD with momentum, all of which can be steered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Share of the velocity that is kept in each step.
+    pub momentum: f64,
+    /// Weight decay, added to the gradient.
+    pub weight_decay: f64,
+}
+
+impl Sgd {
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["learning_rate", "momentum", "weight_decay"];
+
+    /// One of them by its name.
+    pub fn get(&mut self, name: &str) -> Option<&mut f64> {
+        match name {
+            "learning_rate" => Some(&mut self.learning_rate),
+            "momentum" => Some(&mut self.momentum),
+            "weight_decay" => Some(&mut self.weight_decay),
+            _ => None,
+        }
+    }
+
+    /// All of them, by name.
+    pub fn values(&self) -> Values {
+        let values = [self.learning_rate, self.momentum, self.weight_decay];
+        Self::NAMES.map(str::to_owned).into_iter().zip(values).collect()
+    }
+}
+
 /// Passes through the training images in batches, each in a new order.
 #[derive(Debug)]
 pub struct Passes {

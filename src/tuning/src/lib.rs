@@ -29,7 +29,7 @@ pub use hyperparameter::Hyperparameter;
 pub use metric::{Metric, Scale};
 pub use observation::{Inputs, Observer};
 pub use problem::{Problem, ProblemError};
-pub use quantile::quantile;
+pub use quantile::{quantile, quantiles};
 pub use random::{Random, sample};
 pub use reading::{Reader, Reading};
 pub use recipe::{Recipe, RecipeSpace};

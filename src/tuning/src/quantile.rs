@@ -8,6 +8,13 @@ pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[below] + share * (sorted[above] - sorted[below])
 }
 
+/// Quantiles of numbers in any order. There is at least one number.
+pub fn quantiles<const N: usize>(numbers: impl Iterator<Item = f64>, qs: [f64; N]) -> [f64; N] {
+    let mut sorted: Vec<f64> = numbers.collect();
+    sorted.sort_by(f64::total_cmp);
+    qs.map(|q| quantile(&sorted, q))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,5 +24,6 @@ mod tests {
         let sorted = [1.0, 2.0, 4.0, 8.0];
         assert_eq!([0.0, 0.25, 0.5, 1.0].map(|q| quantile(&sorted, q)), [1.0, 1.75, 3.0, 8.0]);
         assert_eq!(quantile(&[5.0], 0.975), 5.0);
+        assert_eq!(quantiles([8.0, 1.0, 4.0, 2.0].into_iter(), [0.0, 0.25]), [1.0, 1.75]);
     }
 }

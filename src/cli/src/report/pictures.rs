@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use plotters::style::RGBColor;
-use tuning::{Hyperparameter, Metric, Step, Trajectory, quantile};
+use tuning::{Hyperparameter, Metric, Step, Trajectory};
 
 use crate::picture::{Axis, Band, COLORS, GREY, INK, Line, Mark, Picture, Scale};
 use crate::results::figures::objectives;
@@ -158,9 +158,8 @@ impl<'a> FirstAndLast<'a> {
 fn quantiles(trajectories: &[&Trajectory], value: impl Fn(&Step) -> f64) -> Vec<(f64, [f64; 5])> {
     let steps = trajectories.iter().map(|trajectory| trajectory.steps.len()).max().unwrap_or_default();
     let at = |step: usize| {
-        let mut values: Vec<f64> = trajectories.iter().filter_map(|t| t.steps.get(step)).map(&value).collect();
-        values.sort_by(f64::total_cmp);
-        (step as f64, [0.1, 0.25, 0.5, 0.75, 0.9].map(|q| quantile(&values, q)))
+        let values = trajectories.iter().filter_map(|t| t.steps.get(step)).map(&value);
+        (step as f64, tuning::quantiles(values, [0.1, 0.25, 0.5, 0.75, 0.9]))
     };
     (0..steps).map(at).collect()
 }

@@ -1,7 +1,7 @@
 //! What the trajectories of an epoch did on their way, in quantiles.
 
 use serde::{Deserialize, Serialize};
-use tuning::{Problem, Step, Trajectory, quantile};
+use tuning::{Problem, Step, Trajectory, quantiles};
 
 use super::summary::{came_to_an_end, winners};
 
@@ -48,9 +48,8 @@ fn points(trajectories: &[&Trajectory], of: &dyn Fn(&Step) -> f64) -> Vec<(u32, 
     let every = steps.div_ceil(POINTS).max(1);
     let kept = (0..steps).filter(|step| step % every == 0 || step + 1 == steps);
     let at = |step: usize| {
-        let mut values: Vec<f64> = trajectories.iter().filter_map(|t| t.steps.get(step)).map(of).collect();
-        values.sort_by(f64::total_cmp);
-        (step as u32, QUANTILES.map(|q| quantile(&values, q)))
+        let values = trajectories.iter().filter_map(|t| t.steps.get(step)).map(of);
+        (step as u32, quantiles(values, QUANTILES))
     };
     kept.map(at).collect()
 }

@@ -8,7 +8,7 @@ mod training;
 use anyhow::Result;
 use clap::Args;
 
-use crate::contract::Values;
+use crate::classification::Sgd;
 use crate::trainer::{Alone, Guide, train};
 
 pub use data::{Data, DataOptions, Dataset, Split};
@@ -31,12 +31,10 @@ pub struct Single {
 impl Single {
     /// Trains to the end.
     pub fn run(&self) -> Result<()> {
-        let Hyperparameters { learning_rate, momentum, weight_decay } = self.hyperparameters;
-        let names = ["learning_rate", "momentum", "weight_decay"].map(str::to_owned);
-        let values = Values::from_iter(names.into_iter().zip([learning_rate, momentum, weight_decay]));
-        let guide = Guide::open(&self.alone, values)?;
+        let start = Sgd::from(self.hyperparameters);
+        let guide = Guide::open(&self.alone, start.values())?;
         let data = Data::load(&self.data)?;
-        let mut digits = Digits::new(&data, &self.training, self.hyperparameters, guide.trajectory().seed)?;
+        let mut digits = Digits::new(&data, &self.training, start, guide.trajectory().seed)?;
         Ok(train(&guide, &mut digits)?)
     }
 }

@@ -8,7 +8,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Zip};
 use tuning::Random;
 
-use super::training::Hyperparameters;
+use crate::classification::Sgd;
 
 /// Weights and their velocities.
 pub struct Network {
@@ -43,7 +43,7 @@ impl Network {
 
     /// One step down the mean cross-entropy of a batch. images: (N, I), labels: (N) -> log-probabilities (N, C) before
     /// the step.
-    pub fn step(&mut self, images: &ArrayView2<f32>, labels: &[u8], with: &Hyperparameters) -> Array2<f32> {
+    pub fn step(&mut self, images: &ArrayView2<f32>, labels: &[u8], with: &Sgd) -> Array2<f32> {
         let active = relu(self.hidden.forward(images)); // (N, H)
         let log_probabilities = log_softmax(self.output.forward(&active.view())); // (N, C)
         let mut d_output = log_probabilities.mapv(f32::exp); // (N, C)
@@ -72,7 +72,7 @@ impl Layer {
     }
 
     /// x: (N, in), what came in; gradient: (N, out), of the loss by what went out. Biases do not decay.
-    fn descend(&mut self, x: &ArrayView2<f32>, gradient: &Array2<f32>, with: &Hyperparameters) {
+    fn descend(&mut self, x: &ArrayView2<f32>, gradient: &Array2<f32>, with: &Sgd) {
         let [rate, momentum, decay] = [with.learning_rate, with.momentum, with.weight_decay].map(|x| x as f32);
         let Parameter { value, velocity } = &mut self.weight;
         general_mat_mul(1.0, &x.t(), gradient, momentum, velocity);
@@ -146,7 +146,7 @@ mod tests {
             |n| &mut n.output.weight.value[[3, 1]],
             |n| &mut n.output.bias.value[1],
         ];
-        let plain = Hyperparameters { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 };
+        let plain = Sgd { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 };
         for pick in parameters {
             let mut network = Network::new(6, 16, 4, &mut Random::stream(6, &[]));
             let expected = slope(&mut network, pick, &images, &labels);
@@ -166,11 +166,11 @@ mod tests {
             copy.hidden.bias.value.assign(&network.hidden.bias.value);
             copy.output.weight.value.assign(&network.output.weight.value);
             copy.output.bias.value.assign(&network.output.bias.value);
-            let plain = Hyperparameters { learning_rate: 0.0, momentum: 0.0, weight_decay: 0.0 };
+            let plain = Sgd { learning_rate: 0.0, momentum: 0.0, weight_decay: 0.0 };
             let _ = copy.step(&images.view(), &labels, &plain);
             (copy.hidden.weight.velocity[[1, 2]], copy.output.bias.velocity[1])
         };
-        let with = Hyperparameters { learning_rate: 0.3, momentum: 0.8, weight_decay: 0.05 };
+        let with = Sgd { learning_rate: 0.3, momentum: 0.8, weight_decay: 0.05 };
         let mut network = Network::new(3, 5, 2, &mut Random::stream(2, &[]));
         let (mut weight, mut bias) = (network.hidden.weight.value[[1, 2]], 0.0);
         let (mut of_weight, mut of_bias) = (0.0, 0.0);

@@ -1,11 +1,12 @@
 //! Baselines without any loop around them: a grid of learning rates for each schedule, tuned on validation.
 
+use crate::classification::Sgd;
 use crate::trainer::{Shape, Training};
 use anyhow::Result;
 use clap::Args;
 
 use super::data::{Data, DataOptions};
-use super::training::{Digits, Hyperparameters, TrainingOptions};
+use super::training::{Digits, TrainingOptions};
 
 /// Trains on a grid of learning rates for each schedule and prints the baselines
 #[derive(Args)]
@@ -90,7 +91,7 @@ impl Sweep {
 
     fn train(&self, data: &Data, shape: Shape, learning_rate: f64, seed: u64) -> Result<Final> {
         let Self { momentum, weight_decay, .. } = *self;
-        let start = Hyperparameters { learning_rate, momentum, weight_decay };
+        let start = Sgd { learning_rate, momentum, weight_decay };
         let mut digits = Digits::new(data, &self.training, start, seed)?;
         let mut last = Final::default();
         for step in 0..self.env_steps {

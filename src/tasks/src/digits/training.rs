@@ -1,6 +1,6 @@
 //! One training: the network, the order of its batches, and what is measured.
 
-use crate::classification::{Measured, Passes, metrics};
+use crate::classification::{Measured, Passes, Sgd, metrics};
 use crate::contract::Values;
 use crate::trainer::{Divergence, Training};
 use anyhow::Result;
@@ -43,23 +43,24 @@ pub struct Hyperparameters {
     pub weight_decay: f64,
 }
 
+impl From<Hyperparameters> for Sgd {
+    fn from(Hyperparameters { learning_rate, momentum, weight_decay }: Hyperparameters) -> Self {
+        Self { learning_rate, momentum, weight_decay }
+    }
+}
+
 /// A training under way.
 pub struct Digits<'a> {
     data: &'a Data,
     options: &'a TrainingOptions,
-    hyperparameters: Hyperparameters,
+    hyperparameters: Sgd,
     network: Network,
     passes: Passes,
 }
 
 impl<'a> Digits<'a> {
     /// A training before its first step; `seed` fixes the weights it starts from and the order of its batches.
-    pub fn new(
-        data: &'a Data,
-        options: &'a TrainingOptions,
-        hyperparameters: Hyperparameters,
-        seed: u64,
-    ) -> Result<Self> {
+    pub fn new(data: &'a Data, options: &'a TrainingOptions, hyperparameters: Sgd, seed: u64) -> Result<Self> {
         let inputs = data.training.images.ncols();
         let width = options.width as usize;
         let network = Network::new(inputs, width, CLASSES, &mut Random::stream(seed, &[WEIGHTS]));
@@ -80,16 +81,11 @@ impl<'a> Digits<'a> {
 
 impl Training for Digits<'_> {
     fn hyperparameter(&mut self, name: &str) -> Option<&mut f64> {
-        match name {
-            "learning_rate" => Some(&mut self.hyperparameters.learning_rate),
-            "momentum" => Some(&mut self.hyperparameters.momentum),
-            "weight_decay" => Some(&mut self.hyperparameters.weight_decay),
-            _ => None,
-        }
+        self.hyperparameters.get(name)
     }
 
     fn hyperparameters(&self) -> &'static [&'static str] {
-        &["learning_rate", "momentum", "weight_decay"]
+        &Sgd::NAMES
     }
 
     /// The training metrics are of the images that the first env step will train on, or all of them if it will go

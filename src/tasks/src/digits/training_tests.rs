@@ -7,7 +7,7 @@ use crate::digits::data::DataOptions;
 use crate::digits::data::tests::{bits, options};
 
 const OPTIONS: TrainingOptions = TrainingOptions { steps_per_env_step: 10, batch_size: 8, width: 128 };
-const START: Hyperparameters = Hyperparameters { learning_rate: 3e-3, momentum: 0.9, weight_decay: 1e-3 };
+const START: Sgd = Sgd { learning_rate: 3e-3, momentum: 0.9, weight_decay: 1e-3 };
 
 fn trained(data: &Data, seed: u64, env_steps: u32) -> Vec<Values> {
     let mut digits = Digits::new(data, &OPTIONS, START, seed).unwrap();
@@ -54,7 +54,7 @@ fn each_pass_uses_every_image_at_most_once_and_leaves_out_what_does_not_fill_a_b
 #[test]
 fn before_training_the_images_of_the_first_env_step_are_evaluated() {
     let data = Data::load(&options()).unwrap();
-    let mut still = Digits::new(&data, &OPTIONS, Hyperparameters { learning_rate: 0.0, ..START }, 3).unwrap();
+    let mut still = Digits::new(&data, &OPTIONS, Sgd { learning_rate: 0.0, ..START }, 3).unwrap();
     let (before, after) = (still.evaluate().unwrap(), still.env_step().unwrap());
     assert_eq!(before["training_accuracy"], after["training_accuracy"]);
     assert!((before["training_loss"] - after["training_loss"]).abs() < 1e-5);
@@ -64,7 +64,7 @@ fn before_training_the_images_of_the_first_env_step_are_evaluated() {
 #[test]
 fn an_absurd_learning_rate_diverges_and_says_in_which_metric() {
     let data = Data::load(&options()).unwrap();
-    let mut digits = Digits::new(&data, &OPTIONS, Hyperparameters { learning_rate: 1e12, ..START }, 0).unwrap();
+    let mut digits = Digits::new(&data, &OPTIONS, Sgd { learning_rate: 1e12, ..START }, 0).unwrap();
     let reason = (0..20).find_map(|_| digits.env_step().err()).unwrap();
     assert_eq!(reason, "training_loss is NaN");
 }

@@ -6,7 +6,7 @@ mod training;
 
 use anyhow::Result;
 use clap::Args;
-use tasks::contract::Values;
+use tasks::classification::Sgd;
 use tasks::trainer::{Alone, Guide, train};
 
 use crate::data::{Data, DataOptions};
@@ -39,15 +39,13 @@ impl Single {
     /// # Errors
     /// If there is no data or no device, or the agent can't be asked.
     pub fn run(&self) -> Result<()> {
-        let Hyperparameters { learning_rate, momentum, weight_decay } = self.hyperparameters;
-        let names = ["learning_rate", "momentum", "weight_decay"].map(str::to_owned);
-        let values = Values::from_iter(names.into_iter().zip([learning_rate, momentum, weight_decay]));
+        let start = Sgd::from(self.hyperparameters);
         let (device, kind) = self.compute.choose()?;
-        let guide = Guide::open(&self.alone, values)?;
+        let guide = Guide::open(&self.alone, start.values())?;
         let data = Data::load(&self.data, device)?;
         let seed = guide.trajectory().seed;
         let network = WideResNet::new(self.size, data.training.images.size()[1], seed, device, kind)?;
-        let mut training = WideResNetTraining::new(&data, network, &self.training, self.hyperparameters, seed)?;
+        let mut training = WideResNetTraining::new(&data, network, &self.training, start, seed)?;
         Ok(train(&guide, &mut training)?)
     }
 }

@@ -19,13 +19,13 @@ fn data() -> Data {
     data
 }
 
-const SLOWLY: Hyperparameters = Hyperparameters { learning_rate: 0.02, momentum: 0.9, weight_decay: 5e-4 };
+const SLOWLY: Sgd = Sgd { learning_rate: 0.02, momentum: 0.9, weight_decay: 5e-4 };
 
 fn few_steps() -> TrainingOptions {
     TrainingOptions { steps_per_env_step: 5, batch_size: 16, evaluation_batches: None, no_augmentation: true }
 }
 
-fn training<'a>(data: &'a Data, options: &'a TrainingOptions, start: Hyperparameters) -> WideResNetTraining<'a> {
+fn training<'a>(data: &'a Data, options: &'a TrainingOptions, start: Sgd) -> WideResNetTraining<'a> {
     let network = WideResNet::new(Size { depth: 10, width: 1 }, 3, 5, Device::Cpu, Kind::Float).unwrap();
     WideResNetTraining::new(data, network, options, start, 5).unwrap()
 }
@@ -59,7 +59,7 @@ fn what_is_steered_takes_effect_and_too_much_of_it_diverges() {
     assert!(unchanged, "at a learning rate of 0 nothing moves");
     assert!(still.hyperparameter("dropout").is_none());
 
-    let mut wild = training(&data, &options, Hyperparameters { learning_rate: 1e30, ..SLOWLY });
+    let mut wild = training(&data, &options, Sgd { learning_rate: 1e30, ..SLOWLY });
     let reason = (0..5).find_map(|_| wild.env_step().err()).unwrap();
     assert!(reason.contains("_loss is"), "{reason}");
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Args, value_parser};
-use tasks::classification::{Measured, Passes, metrics};
+use tasks::classification::{Measured, Passes, Sgd, metrics};
 use tasks::contract::Values;
 use tasks::trainer::{Divergence, Training};
 use tch::{Kind, Tensor, nn, nn::OptimizerConfig, no_grad};
@@ -49,11 +49,17 @@ pub struct Hyperparameters {
     pub weight_decay: f64,
 }
 
+impl From<Hyperparameters> for Sgd {
+    fn from(Hyperparameters { learning_rate, momentum, weight_decay }: Hyperparameters) -> Self {
+        Self { learning_rate, momentum, weight_decay }
+    }
+}
+
 /// A training under way.
 pub struct WideResNetTraining<'a> {
     data: &'a Data,
     options: &'a TrainingOptions,
-    hyperparameters: Hyperparameters,
+    hyperparameters: Sgd,
     network: WideResNet,
     optimizer: nn::Optimizer,
     passes: Passes,
@@ -69,7 +75,7 @@ impl<'a> WideResNetTraining<'a> {
         data: &'a Data,
         network: WideResNet,
         options: &'a TrainingOptions,
-        hyperparameters: Hyperparameters,
+        hyperparameters: Sgd,
         seed: u64,
     ) -> Result<Self> {
         let passes = Passes::new(data.training.size() as usize, options.batch_size, Random::stream(seed, &[BATCHES]))?;
@@ -122,16 +128,11 @@ impl<'a> WideResNetTraining<'a> {
 
 impl Training for WideResNetTraining<'_> {
     fn hyperparameter(&mut self, name: &str) -> Option<&mut f64> {
-        match name {
-            "learning_rate" => Some(&mut self.hyperparameters.learning_rate),
-            "momentum" => Some(&mut self.hyperparameters.momentum),
-            "weight_decay" => Some(&mut self.hyperparameters.weight_decay),
-            _ => None,
-        }
+        self.hyperparameters.get(name)
     }
 
     fn hyperparameters(&self) -> &'static [&'static str] {
-        &["learning_rate", "momentum", "weight_decay"]
+        &Sgd::NAMES
     }
 
     /// The training metrics are of as many images as validation has: of all of them it would take a pass.
@@ -142,7 +143,7 @@ impl Training for WideResNetTraining<'_> {
 
     /// The training metrics are means over the batches, each before its step, as they were moved and mirrored.
     fn env_step(&mut self) -> Result<Values, Divergence> {
-        let Hyperparameters { learning_rate, momentum, weight_decay } = self.hyperparameters;
+        let Sgd { learning_rate, momentum, weight_decay } = self.hyperparameters;
         self.optimizer.set_lr(learning_rate);
         self.optimizer.set_momentum(momentum);
         self.optimizer.set_weight_decay(weight_decay);

@@ -7,5 +7,6 @@
 pub mod classification;
 pub mod contract;
 pub mod curves;
+pub mod data;
 pub mod digits;
 pub mod trainer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use tasks::contract::Values;
 use tasks::curves::{Curve, Quadratic};
+use tasks::data;
 use tasks::digits;
 use tasks::trainer::{Alone, Divergence, Guide, Training, train};
 
@@ -29,6 +30,10 @@ enum Task {
     Curves(Curves),
     /// Prints the best schedule of `curves` and the score that is to be expected of it
     CurvesBest(CurvesBest),
+    /// Prepares real data: from a Debian package, a folder, a file or a URL, checked by its sums
+    ///
+    /// Nothing is done where the data are there already and their sums hold.
+    Data(data::Options),
 }
 
 #[derive(Args)]
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
             best.print();
             Ok(())
         }
+        Task::Data(data) => data.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use reqwest::Client;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use wire::agent::{Acknowledgement, AgentConfig};
-use wire::learner::Steps;
+use wire::client::ClientError;
+use wire::learner::{Checkpoints, History, Steps};
 use wire::trainer::{StepAnswer, StepReport, TrajectoryInfo};
 
 use crate::figures::Figures;
@@ -28,6 +30,8 @@ pub struct Agent {
     policies: Policies,
     acknowledged: watch::Sender<Acknowledgement>,
     figures: Figures,
+    /// Speaks to the policy learner.
+    learner: Client,
     policy_wait: Duration,
     started: Instant,
 }
@@ -39,6 +43,7 @@ impl Agent {
         index: u32,
         attempt: u32,
         policies: Policies,
+        learner: Client,
     ) -> Result<Arc<Self>, prometheus::Error> {
         let session = Session::new(config, index, attempt);
         let figures = Figures::new(config, session.export(0).key)?;
@@ -49,6 +54,7 @@ impl Agent {
             policies,
             acknowledged: watch::Sender::new(Acknowledgement { next_step: 0, ended: false }),
             figures,
+            learner,
             policy_wait: Duration::try_from_secs_f64(config.policy_wait_seconds).unwrap_or_default(),
             started: Instant::now(),
         }))
@@ -64,6 +70,51 @@ impl Agent {
         self.session().info()
     }
 
+    /// The same to a trainer that keeps checkpoints, of these env steps: it goes on after the latest of them that the learner
+    /// knows of, unless this attempt has begun already.
+    ///
+    /// # Errors
+    /// If the learner, who knows what earlier attempts reported, is out of reach. It may be asked again.
+    pub async fn take_up(&self, checkpoints: &[u32]) -> Result<TrajectoryInfo, ClientError> {
+        let mut pilot = self.pilot.lock().await;
+        if !self.session().observed().is_empty() {
+            return Ok(self.info());
+        }
+        let History { steps, elapsed_seconds } = match self.history(checkpoints).await {
+            // With nothing to take up, only the clock would have been learned.
+            Err(_) if checkpoints.is_empty() => return Ok(self.info()),
+            asked => asked?,
+        };
+        let recipe =
+            if steps.is_empty() { None } else { self.policy().await.and_then(|newest| pilot.carry_on(&newest)) };
+        let steps_there = steps.len();
+        let carried_on = self.session().carry_on(steps, elapsed_seconds, recipe.as_ref());
+        if let Err(error) = carried_on {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the trajectory starts over");
+            // The recipe is told anew to whoever decides first.
+            let (index, seed) = self.session().place();
+            *pilot = Pilot::new(self.config, index, seed);
+        } else if steps_there > 0 {
+            tracing::info!(next_step = steps_there, "carries on what earlier attempts reported");
+        }
+        Ok(self.info())
+    }
+
+    async fn history(&self, checkpoints: &[u32]) -> Result<History, ClientError> {
+        let key = self.session().export(u32::MAX).key;
+        let checkpoints = checkpoints.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let wanted = Checkpoints { epoch: key.epoch, index: key.index, checkpoints };
+        wire::client::history(&self.learner, &self.config.learner, &wanted).await
+    }
+
+    /// The newest policy; the first one is waited for as long as the experiment says.
+    async fn policy(&self) -> Option<Published<'static>> {
+        let mut policies = self.policies.clone();
+        // Neither running out of time nor a closed channel matters: what is there afterwards counts.
+        let _ = timeout(self.policy_wait, policies.wait_for(Option::is_some)).await;
+        self.policies.borrow().clone()
+    }
+
     /// Takes a report and decides. If the caller goes away meanwhile, repeating the report gets the answer.
     pub async fn report(&self, report: StepReport) -> Result<StepAnswer, Refusal> {
         let mut pilot = self.pilot.lock().await;
@@ -72,13 +123,8 @@ impl Agent {
             return Ok(answer);
         }
         let first = self.session().observed().len() == 1;
-        if first && !pilot.has_policy() {
-            let mut policies = self.policies.clone();
-            // Neither running out of time nor a closed channel matters: what is there afterwards counts.
-            let _ = timeout(self.policy_wait, policies.wait_for(Option::is_some)).await;
-        }
+        let newest = if first && !pilot.has_policy() { self.policy().await } else { self.policies.borrow().clone() };
         let began = Instant::now();
-        let newest = self.policies.borrow().clone();
         let mut session = self.session();
         let choice = pilot.choose(session.observed(), newest.as_ref());
         let answer = session.decide(choice);
@@ -103,6 +149,16 @@ impl Agent {
             known.next_step = known.next_step.max(news.next_step);
             known.ended |= news.ended;
         });
+    }
+
+    /// Brings what is not safe yet to the learner: one try.
+    ///
+    /// # Errors
+    /// If it was not taken.
+    pub async fn deliver(&self, rest: &Steps) -> Result<(), ClientError> {
+        let stored = wire::client::deliver(&self.learner, &self.config.learner, rest).await?;
+        self.acknowledge(Acknowledgement { next_step: stored.next_step, ended: stored.ended });
+        Ok(())
     }
 
     /// What is not safe yet: nothing if it all is.

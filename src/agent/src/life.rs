@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tuning::ProblemError;
-use wire::agent::{Acknowledgement, AgentConfig, Announcement};
+use wire::agent::{AgentConfig, Announcement};
 use wire::http::{Listener, Peer, Timeouts};
 use wire::tls::{Identity, Role, TlsError};
 
@@ -103,13 +103,13 @@ pub async fn run(config: &'static AgentConfig, identity: &Identity, place: &Plac
     let learner = wire::http::client(identity, Role::Learner, Timeouts::REQUEST)?;
     let stream = wire::http::client(identity, Role::Learner, Timeouts::STREAM)?;
     let (sender, policies) = watch::channel(None);
-    let agent = Agent::new(config, place.index, place.attempt, policies)?;
+    let agent = Agent::new(config, place.index, place.attempt, policies, learner)?;
     let servers = serve(&agent, identity, place).await?;
     let link = learner_link::follow(stream, &config.learner, &config.problem, sender);
     let end = async {
         tokio::select! {
             () = agent.finished(), if !place.sidecar => Ok(()),
-            () = stop.told() => hand_over(&agent, &learner, place.grace).await,
+            () = stop.told() => hand_over(&agent, place.grace).await,
         }
     };
     let ended = tokio::select! {
@@ -223,7 +223,7 @@ impl Stop {
 }
 
 /// Gets what is not safe yet to safety: for a third of `grace` that is left to the gatherer.
-async fn hand_over(agent: &Agent, learner: &reqwest::Client, grace: Duration) -> Result<(), LifeError> {
+async fn hand_over(agent: &Agent, grace: Duration) -> Result<(), LifeError> {
     let unsafe_steps = || agent.unacknowledged().map_or(0, |rest| rest.steps.len());
     tracing::info!(steps = unsafe_steps(), "told to stop");
     if timeout(grace / 3, agent.settled()).await.is_ok() {
@@ -231,20 +231,19 @@ async fn hand_over(agent: &Agent, learner: &reqwest::Client, grace: Duration) ->
     }
     // The last part of the grace belongs to closing.
     let deadline = (grace - grace / 3).saturating_sub(2 * LAST_ANSWERS);
-    match timeout(deadline, deliver(agent, learner)).await {
+    match timeout(deadline, deliver(agent)).await {
         Ok(()) => Ok(()),
         Err(_) => Err(LifeError::Undelivered(unsafe_steps())),
     }
 }
 
 /// Brings the rest to the learner itself, until it has all of it.
-async fn deliver(agent: &Agent, learner: &reqwest::Client) {
+async fn deliver(agent: &Agent) {
     let pauses = ExponentialBuilder::new().with_jitter().with_min_delay(Duration::from_millis(50)).without_max_times();
     let mut pauses = pauses.with_max_delay(Duration::from_secs(1)).build();
     while let Some(rest) = agent.unacknowledged() {
-        match wire::client::deliver(learner, &agent.config().learner, &rest).await {
-            Ok(stored) => agent.acknowledge(Acknowledgement { next_step: stored.next_step, ended: stored.ended }),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the rest was not taken"),
+        if let Err(error) = agent.deliver(&rest).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the rest was not taken");
         }
         if agent.unacknowledged().is_some() {
             tokio::time::sleep(pauses.next().unwrap_or_default()).await;

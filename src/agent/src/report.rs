@@ -24,6 +24,9 @@ pub enum Refusal {
         /// What is wrong with it.
         problem: String,
     },
+    /// Checkpoints are not named by env steps.
+    #[error("checkpoints: {0:?}, expected env steps with commas between, such as 6,7")]
+    Checkpoints(String),
     /// Another step is due.
     #[error("got step {got}, expected step {expected}")]
     OutOfOrder {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tuning::{Draw, Outcome, Stage, Steering, Step, TrajectoryKey};
+use tuning::{Draw, Outcome, Recipe, Stage, Steering, Step, StepsError, TrajectoryKey};
 use wire::agent::AgentConfig;
 use wire::learner::Steps;
 use wire::trainer::{StepAnswer, StepReport, TrajectoryInfo};
@@ -31,6 +31,22 @@ pub struct Session<'a> {
     outcome: Option<Outcome>,
     policy_version: u64,
     mismatches: Vec<u64>,
+    /// What earlier attempts took.
+    earlier_seconds: f64,
+}
+
+/// Why an attempt can't carry on what earlier ones reported.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Broken {
+    /// It is no beginning of a trajectory of this experiment.
+    #[error("what earlier attempts reported is no beginning of this trajectory")]
+    Steps(#[from] StepsError),
+    /// It does not begin at step 0.
+    #[error("what earlier attempts reported begins with step {0}")]
+    Begin(u32),
+    /// The values at a step do not follow from the decisions before.
+    #[error("the values at step {0} do not follow from what was decided before")]
+    Values(u32),
 }
 
 /// What follows a report.
@@ -59,12 +75,14 @@ impl<'a> Session<'a> {
             outcome: None,
             policy_version: 0,
             mismatches: vec![0; config.problem.hyperparameters.len()],
+            earlier_seconds: 0.0,
         }
     }
 
     /// What the trainer is told at its start.
     pub fn info(&self) -> TrajectoryInfo {
         TrajectoryInfo {
+            id: format!("{}-{}-{}-{}", self.config.uid, self.key.repetition, self.key.epoch, self.key.index),
             env_steps: self.config.problem.env_steps,
             seed: self.draw.seed,
             repetition: self.key.repetition,
@@ -74,6 +92,31 @@ impl<'a> Session<'a> {
             hyperparameters: self.in_force(),
             next_step: self.steps().len() as u32,
         }
+    }
+
+    /// Carries on after the last of `steps`, which earlier attempts reported in `seconds`; `recipe` is the one that a policy of
+    /// recipes has for this trajectory. An error changes nothing.
+    pub fn carry_on(&mut self, steps: Vec<Step>, seconds: f64, recipe: Option<&Recipe>) -> Result<(), Broken> {
+        let whole = Steps { key: self.key, seed: self.draw.seed, task: self.task().to_owned(), steps, outcome: None };
+        whole.check(&self.config.problem)?;
+        if let Some(first) = whole.steps.first().filter(|first| first.step != 0) {
+            return Err(Broken::Begin(first.step));
+        }
+        let mut steering = Steering::start(&self.config.problem, &self.draw.initial);
+        let mut recipe = recipe;
+        for step in &whole.steps {
+            if steering.values().iter().zip(&step.hyperparameters).any(|(here, there)| differ(*here, *there)) {
+                return Err(Broken::Values(step.step));
+            }
+            let Some(decision) = &step.decision else { continue };
+            match recipe.take_if(|_| decision.policy_version > 0) {
+                Some(recipe) => steering.follow(step.step, recipe),
+                None => steering.act(step.step, &decision.actions),
+            }
+            self.policy_version = decision.policy_version;
+        }
+        (self.steering, self.steps, self.earlier_seconds) = (steering, whole.steps, seconds);
+        Ok(())
     }
 
     /// Takes a report that came `elapsed_seconds` after the start of the attempt. A refused one changes nothing.
@@ -91,6 +134,7 @@ impl<'a> Session<'a> {
         };
         let (step, hyperparameters) = (report.step, self.steering.values());
         self.read_back(&hyperparameters, &applied);
+        let elapsed_seconds = self.earlier_seconds + elapsed_seconds;
         self.steps.push(Step { step, metrics, hyperparameters, applied, decision: None, elapsed_seconds });
         if step == self.config.problem.env_steps {
             return Ok(self.end(report, Outcome::Completed));
@@ -144,6 +188,11 @@ impl<'a> Session<'a> {
     /// Version of the policy that decided last; 0 if none did.
     pub fn policy_version(&self) -> u64 {
         self.policy_version
+    }
+
+    /// Index of the trajectory and seed of its training: what a pilot is made of.
+    pub fn place(&self) -> (u32, u32) {
+        (self.key.index, self.draw.seed)
     }
 
     /// Seed of the training.
@@ -212,8 +261,7 @@ impl<'a> Session<'a> {
 
     fn read_back(&mut self, told: &[f64], applied: &[f64]) {
         for ((count, told), applied) in self.mismatches.iter_mut().zip(told).zip(applied) {
-            let allowed = READ_BACK_TOLERANCE * told.abs().max(applied.abs());
-            *count += u64::from((told - applied).abs() > allowed);
+            *count += u64::from(differ(*told, *applied));
         }
     }
 
@@ -233,6 +281,10 @@ impl<'a> Session<'a> {
         self.answered = Some((report, answer.clone()));
         answer
     }
+}
+
+fn differ(told: f64, applied: f64) -> bool {
+    (told - applied).abs() > READ_BACK_TOLERANCE * told.abs().max(applied.abs())
 }
 
 fn known<'n>(kind: &'static str, got: impl Iterator<Item = &'n String>, expected: Vec<&str>) -> Result<(), Refusal> {

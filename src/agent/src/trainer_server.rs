@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::StreamExt;
 use rustls::crypto::SecureRandom;
-use wire::trainer::{STEPS_PATH, TRAJECTORY_PATH, TrajectoryInfo};
+use serde::Deserialize;
+use wire::learner::Checkpoints;
+use wire::sentence;
+use wire::trainer::{STEPS_PATH, TRAJECTORY_PATH};
 
 use crate::agent::Agent;
 use crate::report::{REPORT_LIMIT, Refusal, parse};
@@ -33,8 +36,28 @@ pub fn random_path(random: &dyn SecureRandom) -> Result<String, rustls::crypto::
     Ok(format!("/{:032x}", u128::from_be_bytes(bytes)))
 }
 
-async fn trajectory(State(agent): State<Arc<Agent>>) -> Json<TrajectoryInfo> {
-    Json(agent.info())
+/// What a trainer may say when it asks for its trajectory.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    checkpoints: Option<String>,
+}
+
+async fn trajectory(State(agent): State<Arc<Agent>>, Query(asked): Query<Asked>) -> Response {
+    let Some(checkpoints) = asked.checkpoints else {
+        return Json(agent.info()).into_response();
+    };
+    let checkpoints = match Checkpoints::steps(&checkpoints) {
+        Ok(checkpoints) => checkpoints,
+        Err(found) => return refused(&Refusal::Checkpoints(found)),
+    };
+    match agent.take_up(&checkpoints).await {
+        Ok(info) => Json(info).into_response(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the learner can't be asked what was reported");
+            let text = format!("the learner can't be asked what earlier attempts reported: {}\n", sentence(&error));
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
 }
 
 async fn steps(State(agent): State<Arc<Agent>>, body: Body) -> Response {
@@ -44,11 +67,13 @@ async fn steps(State(agent): State<Arc<Agent>>, body: Body) -> Response {
     };
     match answer {
         Ok(answer) => Json(answer).into_response(),
-        Err(refusal) => {
-            tracing::warn!(%refusal, "report refused");
-            (status(&refusal), format!("{refusal}\n")).into_response()
-        }
+        Err(refusal) => refused(&refusal),
     }
+}
+
+fn refused(refusal: &Refusal) -> Response {
+    tracing::warn!(%refusal, "refused");
+    (status(refusal), format!("{refusal}\n")).into_response()
 }
 
 async fn elsewhere() -> (StatusCode, String) {
@@ -76,6 +101,8 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotJson(_) => StatusCode::BAD_REQUEST,
         Refusal::OutOfOrder { .. } | Refusal::Changed(_) | Refusal::Ended(_) => StatusCode::CONFLICT,
-        Refusal::Shape { .. } | Refusal::Unknown { .. } | Refusal::Missing { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Checkpoints(_) | Refusal::Shape { .. } | Refusal::Unknown { .. } | Refusal::Missing { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     }
 }

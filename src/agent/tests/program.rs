@@ -55,6 +55,74 @@ async fn a_trajectory_is_steered_scraped_and_acknowledged_and_then_the_program_e
     assert!(learner.stored.lock().unwrap().is_empty(), "it left the gatherer's work to the gatherer");
 }
 
+/// What the agent answers to `GET /v1/trajectory` with this query.
+async fn trajectory(agent: &common::Agent, query: &str) -> (u16, Value) {
+    let url = format!("{}/v1/trajectory{query}", agent.at.trainer_url);
+    let (status, text) = read(agent.trainer.get(url).send().await.unwrap()).await;
+    (status, serde_json::from_str(&text).unwrap_or(json!(text)))
+}
+
+async fn scraped(agent: &common::Agent, experiment: &Experiment) -> wire::learner::Steps {
+    let page = trajectory_page(&agent.operator, &agent.at.address, 0, 1 << 20).await.unwrap();
+    parse(&page, &experiment.config.problem, &Limits::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_trainer_with_a_checkpoint_goes_on_where_an_earlier_attempt_was() {
+    let (experiment, learner) = with_policy(|_| ()).await;
+    let whole = experiment.start(&["--attempt", "0"]).await;
+    let mut answers = Vec::new();
+    for step in 0..=3 {
+        answers.push(whole.report(step).await);
+    }
+    let before = scraped(&whole, &experiment).await;
+    drop(whole);
+    *learner.history.lock().unwrap() =
+        wire::learner::History { steps: before.steps[..=1].to_vec(), elapsed_seconds: 90.0 };
+    let agent = experiment.start(&["--attempt", "1"]).await;
+    let (status, told) = trajectory(&agent, "?checkpoints=0,1").await;
+    assert_eq!((status, &told["nextStep"], &told["hyperparameters"]), (200, &json!(2), &answers[1]["hyperparameters"]));
+    let id = format!("{}-0-1-0", experiment.config.uid);
+    assert_eq!(told["id"], json!(id));
+    assert_eq!(trajectory(&agent, "?checkpoints=0,1").await.1, told, "it may be asked again");
+    for step in 2..=3 {
+        let answer = agent.report(step).await;
+        assert_eq!(answer["hyperparameters"], answers[step as usize]["hyperparameters"], "the policy saw the same");
+    }
+    let after = scraped(&agent, &experiment).await;
+    assert_eq!(after.steps[..=1], before.steps[..=1], "to the bit");
+    assert!(after.steps[2].elapsed_seconds > 90.0, "the clock goes on: {}", after.steps[2].elapsed_seconds);
+    assert_eq!((after.key.attempt, after.steps.len(), after.outcome), (1, 4, Some(Outcome::Completed)));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_not_carried_on_and_a_learner_out_of_reach_is_waited_for() {
+    let (experiment, learner) = with_policy(|_| ()).await;
+    let agent = experiment.start(&[]).await;
+    agent.report(0).await;
+    let mut steps = scraped(&agent, &experiment).await.steps;
+    steps[0].hyperparameters[0] *= 2.0;
+    drop(agent);
+    *learner.history.lock().unwrap() = wire::learner::History { steps, elapsed_seconds: 1.0 };
+    let agent = experiment.start(&[]).await;
+    assert_eq!(trajectory(&agent, "?checkpoints=0").await.1["nextStep"], json!(0), "values that do not follow");
+    let (status, sentence) = trajectory(&agent, "?checkpoints=0,x").await;
+    assert_eq!(
+        (status, sentence),
+        (422, json!("checkpoints: \"x\", expected env steps with commas between, such as 6,7\n"))
+    );
+    drop(agent);
+    let mut away = experiment;
+    away.config.learner = "127.0.0.1:1".to_owned();
+    away.config.policy_wait_seconds = 0.0;
+    let agent = away.start(&[]).await;
+    let (status, sentence) = trajectory(&agent, "?checkpoints=0").await;
+    assert!(status == 503 && sentence.as_str().unwrap().contains("can't be asked"), "{status} {sentence}");
+    assert_eq!(trajectory(&agent, "?checkpoints=").await.1["nextStep"], json!(0), "there is nothing to go on from");
+    agent.report(0).await;
+    assert_eq!(trajectory(&agent, "?checkpoints=0").await.1["nextStep"], json!(1), "this attempt goes on itself");
+}
+
 #[tokio::test]
 async fn an_end_that_is_only_claimed_does_not_end_the_program() {
     let (experiment, _learner) = with_policy(|_| ()).await;

@@ -67,9 +67,8 @@ fn of(run: &Run) -> Vec<Cost> {
         let on_it = |of: &str| purpose == ALL || of == purpose;
         let attempts: Vec<&Trajectory> =
             spent.iter().filter(|(of, _)| on_it(of)).map(|(_, attempt)| *attempt).collect();
-        let seconds = attempts.iter().filter_map(|attempt| attempt.steps.last()).map(|step| step.elapsed_seconds);
         // Not `sum`, which of nothing is −0.
-        let hours = seconds.fold(0.0, |sum, seconds| sum + seconds) / 3600.0;
+        let hours = attempts.iter().fold(0.0, |sum, attempt| sum + attempt.seconds()) / 3600.0;
         Cost {
             run: run.name().to_owned(),
             purpose,

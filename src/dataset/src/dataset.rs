@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use sha2::{Digest, Sha256};
-use tuning::{Trajectory, TrajectoryKey};
+use tuning::{Outcome, Trajectory, TrajectoryKey};
 
 use crate::decode::Segment;
 use crate::encode::encode;
@@ -162,8 +162,9 @@ impl Dataset {
             if (key.repetition, key.epoch) != (self.identity.repetition, epoch) {
                 return refuse(key, "is of another repetition or epoch");
             }
-            if trajectory.steps.first().is_some_and(|step| step.step != 0) {
-                return refuse(key, "does not begin with step 0");
+            let begins_later = trajectory.steps.first().is_some_and(|step| step.step != 0);
+            if begins_later && trajectory.outcome != Some(Outcome::Lost) {
+                return refuse(key, "does not begin with step 0, and is not lost");
             }
             let fits = check(&self.identity.problem, key, &trajectory.steps);
             fits.map_err(|source| DatasetError::Step { file: self.file(epoch), source })?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use tuning::{Decision, Keep, Problem, Step, Trajectory};
+use tuning::{Decision, Keep, Outcome, Problem, Step, Trajectory};
 
 use crate::column::{Column, Field, columns};
 use crate::error::Fault;
@@ -65,9 +65,12 @@ impl Segment {
         let mut rows = rows.into_iter().enumerate();
         let filled = self.header.trajectories.iter().map(|entry| {
             let mut trajectory = entry.trajectory(repetition, epoch);
-            for (number, (row, found)) in rows.by_ref().take(entry.steps as usize).enumerate() {
-                let place = (found.index, found.attempt, found.step.step as usize);
-                if place != (entry.index, entry.attempt, number) {
+            for (row, found) in rows.by_ref().take(entry.steps as usize) {
+                let place = (found.index, found.attempt, found.step.step);
+                // Only what another attempt carries on from begins later.
+                let begin = if entry.outcome == Outcome::Lost { found.step.step } else { 0 };
+                let expected = trajectory.steps.last().map_or(begin, |last| last.step + 1);
+                if place != (entry.index, entry.attempt, expected) {
                     let what = format!("(index, attempt, step) are {place:?}");
                     return Err(Fault::Row { row, what });
                 }

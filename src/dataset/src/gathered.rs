@@ -2,6 +2,7 @@
 //!
 //! Everything told of it is merged as into a set, so that neither order nor repetition of what arrives matters.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tuning::{Outcome, Problem, Step, Trajectory, TrajectoryKey};
@@ -45,6 +46,15 @@ pub struct Progress {
     pub next_step: u32,
     /// Whether everything is known, the outcome included.
     pub ended: bool,
+}
+
+/// Where a trajectory can be taken up again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Steps from 0 up to that of the checkpoint; none if the trajectory has to start over.
+    pub steps: Vec<Step>,
+    /// Seconds that earlier attempts took: what the clock of the next one starts from.
+    pub elapsed_seconds: f64,
 }
 
 /// Indices of an epoch by outcome.
@@ -144,6 +154,29 @@ impl Gathered {
         self.winner(index).map(|(_, outcome)| outcome).or(lost)
     }
 
+    /// What is known up to the latest of the `checkpoints` (env steps, those reported and decided on) that any attempt at
+    /// `index` came to.
+    ///
+    /// Where several did, a checkpoint is of the one that came to it last, as clocks go on from attempt to attempt.
+    pub fn history(&self, index: u32, checkpoints: &[u32]) -> History {
+        let attempts = || self.attempts_of(index).map(|(_, attempt)| attempt);
+        let last = attempts().filter_map(|attempt| attempt.steps.last_key_value());
+        let elapsed_seconds = last.map(|(_, step)| step.elapsed_seconds).fold(0.0, f64::max);
+        let decided = |attempt: &&Attempt, step: u32| {
+            attempt.next_step() > step && attempt.steps.get(&step).is_some_and(|step| step.decision.is_some())
+        };
+        let came = |attempt: &Attempt, step| attempt.steps.get(&step).map_or(0.0, |step: &Step| step.elapsed_seconds);
+        let latest = |step: u32| {
+            let those = attempts().filter(|attempt| decided(attempt, step));
+            those.max_by(|a, b| came(a, step).total_cmp(&came(b, step))).map(|attempt| (step, attempt))
+        };
+        let mut checkpoints = checkpoints.to_vec();
+        checkpoints.sort_unstable();
+        let found = checkpoints.into_iter().rev().find_map(latest);
+        let steps = found.map(|(step, attempt)| attempt.steps.range(..=step).map(|(_, step)| step.clone()).collect());
+        History { steps: steps.unwrap_or_default(), elapsed_seconds }
+    }
+
     /// Indices that have an outcome, ascending.
     pub fn ended(&self) -> Vec<u32> {
         self.indices().filter(|index| self.outcome(*index).is_some()).collect()
@@ -167,22 +200,39 @@ impl Gathered {
         self.trajectories.is_some() && self.indices().all(|index| self.outcome(index).is_some())
     }
 
-    /// Everything, as it is committed: sorted by index and attempt. Attempts other than the one that counts are lost.
+    /// Everything, as it is committed: sorted by index and attempt. Attempts other than the one that counts are lost; what
+    /// one of them has in common with an attempt that carried it on is kept with that one only.
     ///
     /// A lost index of which nothing was ever told becomes one attempt 0 without steps, with seed 0 and no task.
     pub fn trajectories(&self) -> Vec<Trajectory> {
         let untold = self.indices().filter(|index| self.attempts_of(*index).next().is_none());
-        let untold = untold.map(|index| self.trajectory(index, 0, &Attempt::new(0, String::new()), Outcome::Lost));
-        let told = self.attempts.iter().map(|((index, number), attempt)| {
-            let outcome = self.winner(*index).filter(|(winner, _)| winner == number);
-            self.trajectory(*index, *number, attempt, outcome.map_or(Outcome::Lost, |(_, outcome)| outcome))
-        });
+        let untold = untold.map(|index| self.trajectory(index, 0, &Attempt::new(0, String::new()), Outcome::Lost, 0));
+        let indices: BTreeSet<u32> = self.attempts.keys().map(|(index, _)| *index).collect();
+        let told = indices.into_iter().flat_map(|index| self.tried(index));
         let mut all: Vec<Trajectory> = told.chain(untold).collect();
         all.sort_by_key(|trajectory| trajectory.key);
         all
     }
 
-    fn trajectory(&self, index: u32, number: u32, attempt: &Attempt, outcome: Outcome) -> Trajectory {
+    /// All attempts at `index`, each from where it parted from those before: first the one that counts, then the longest.
+    fn tried(&self, index: u32) -> Vec<Trajectory> {
+        let winner = self.winner(index);
+        let outcome = |number| winner.filter(|(winner, _)| *winner == number).map(|(_, outcome)| outcome);
+        let mut attempts: Vec<(u32, &Attempt)> = self.attempts_of(index).collect();
+        attempts.sort_by_key(|(number, attempt)| (outcome(*number).is_none(), Reverse(attempt.next_step()), *number));
+        let parted = |place: usize| {
+            let common = |(_, before): &(u32, &Attempt)| attempts[place].1.in_common(before);
+            attempts[..place].iter().map(common).max().unwrap_or_default()
+        };
+        let all = attempts.iter().enumerate().map(|(place, (number, attempt))| {
+            let outcome = outcome(*number).unwrap_or(Outcome::Lost);
+            self.trajectory(index, *number, attempt, outcome, parted(place))
+        });
+        all.collect()
+    }
+
+    /// An attempt's steps from `from` on, up to the first gap.
+    fn trajectory(&self, index: u32, number: u32, attempt: &Attempt, outcome: Outcome, from: usize) -> Trajectory {
         let key = TrajectoryKey { repetition: self.repetition, epoch: self.epoch, index, attempt: number };
         let steps = attempt.steps.values().zip(0..).take_while(|(step, number)| step.step == *number);
         Trajectory {
@@ -190,7 +240,7 @@ impl Gathered {
             seed: attempt.seed,
             task: attempt.task.clone(),
             outcome: Some(outcome),
-            steps: steps.map(|(step, _)| step.clone()).collect(),
+            steps: steps.skip(from).map(|(step, _)| step.clone()).collect(),
         }
     }
 
@@ -263,6 +313,11 @@ impl Attempt {
             return last;
         }
         self.steps.keys().zip(0..).take_while(|(step, number)| *step == number).count() as u32
+    }
+
+    /// Steps from the first on that are the same in both, to the last bit of their clocks: one carried the other on.
+    fn in_common(&self, other: &Self) -> usize {
+        self.steps.values().zip(other.steps.values()).take_while(|(mine, others)| mine == others).count()
     }
 
     /// What `told` contradicts, if anything. That an attempt was lost is only a belief: better news corrects it.

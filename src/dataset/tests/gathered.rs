@@ -202,3 +202,55 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     let error = empty().merge(&order(3, &[3])).unwrap_err().to_string();
     assert_eq!(error, "index 3 is outside the epoch's 3 trajectories");
 }
+
+/// An attempt at index 0 of the epoch with steps 0 ..= `last`, whose clock begins at `clock`.
+fn attempt(number: u32, last: u32, clock: f64, outcome: Option<Outcome>) -> Steps {
+    let mut whole = told(&trajectory(3, 0, number, last + 1, Outcome::Lost));
+    whole.steps.iter_mut().for_each(|step| step.elapsed_seconds = clock + f64::from(step.step));
+    Steps { outcome, ..whole }
+}
+
+/// One that carries `before` on after `step`, up to `last`; its clock begins at `clock`.
+fn carried_on(before: &Steps, number: u32, step: u32, last: u32, clock: f64) -> Steps {
+    let mut whole = attempt(number, last, clock, None);
+    let kept = step as usize + 1;
+    whole.steps[..kept].clone_from_slice(&before.steps[..kept]);
+    whole
+}
+
+#[test]
+fn a_trajectory_is_taken_up_after_the_latest_checkpoint_as_the_attempt_left_it_that_wrote_it() {
+    let mut gathered = empty();
+    assert_eq!(gathered.history(0, &[0, 1]), dataset::History::default(), "nothing is known");
+    let first = attempt(0, 3, 0.0, None);
+    gathered.merge(&Record::Steps(first.clone())).unwrap();
+    let found = gathered.history(0, &[2, 1, 9]);
+    assert_eq!((found.steps.as_slice(), found.elapsed_seconds), (&first.steps[..=2], 3.0));
+    assert!(gathered.history(0, &[]).steps.is_empty() && gathered.history(1, &[2]).steps.is_empty());
+    // The second went back to step 1, since there was no checkpoint of 2 or 3, and came as far as the first.
+    let second = carried_on(&first, 7, 1, 3, 100.0);
+    gathered.merge(&Record::Steps(second.clone())).unwrap();
+    assert_eq!(gathered.history(0, &[1, 2, 3]).steps, second.steps[..=3]);
+    assert_eq!(gathered.history(0, &[1, 2, 3]).elapsed_seconds, 103.0);
+}
+
+#[test]
+fn what_attempts_have_in_common_is_kept_once_and_what_each_trained_besides_is_kept_too() {
+    let mut gathered = empty();
+    let first = attempt(5, 3, 0.0, None);
+    let second = carried_on(&first, 2, 1, 2, 100.0);
+    let mut third = carried_on(&second, 9, 2, problem().env_steps, 200.0);
+    third.steps.last_mut().unwrap().decision = None;
+    third.outcome = Some(Outcome::Completed);
+    gathered.merge(&order(1, &[])).unwrap();
+    for steps in [&third, &first, &second] {
+        gathered.merge(&Record::Steps(steps.clone())).unwrap();
+    }
+    let all = gathered.trajectories();
+    let shape: Vec<_> = all.iter().map(|t| (t.key.attempt, t.outcome, t.steps.first().map(|s| s.step))).collect();
+    let lost = Some(Outcome::Lost);
+    assert_eq!(shape, [(2, lost, None), (5, lost, Some(2)), (9, Some(Outcome::Completed), Some(0))]);
+    let trained: u64 = all.iter().map(Trajectory::env_steps).sum();
+    assert_eq!(trained, u64::from(problem().env_steps) + 2, "the first trained steps 2 and 3 for nothing");
+    assert_eq!(all[1].seconds(), 1.0);
+}

@@ -1,6 +1,7 @@
 //! What trainings of a classifier have in common: the order of their batches, and what is reported of them.
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 use tuning::Random;
 
 use crate::contract::Values;
@@ -64,7 +65,7 @@ impl Sgd {
 }
 
 /// Passes through the training images in batches, each in a new order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Passes {
     random: Random,
     batch: usize,
@@ -94,6 +95,11 @@ impl Passes {
         let rows = &self.order[self.used * self.batch..][..self.batch];
         self.used += 1;
         rows
+    }
+
+    /// How many images a pass has.
+    pub fn images(&self) -> usize {
+        self.order.len()
     }
 
     /// The first rows of this pass, or all if they are less.

@@ -1,7 +1,7 @@
 //! The trainer's side of the contract: a small blocking client of the agent beside it.
 //!
 //! ```text
-//! GET  $TRAINPILOT_URL/v1/trajectory  what to train: seed, env steps, hyperparameters to start with
+//! GET  $TRAINPILOT_URL/v1/trajectory  what to train: seed, env steps, hyperparameters to start or go on with
 //! POST $TRAINPILOT_URL/v1/steps       metrics after an env step; the answer holds the next hyperparameters
 //! ```
 
@@ -26,6 +26,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an agent that cannot be reached is asked again, before the training gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The same where it is asked what earlier attempts reported, which a learner that moves to another machine may not say for
+/// minutes: to start over would cost more.
+const PATIENCE_TO_GO_ON: Duration = Duration::from_secs(600);
+
 /// First pause between two attempts; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -34,13 +38,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trajectory {
+    /// Names it: the same for all attempts at it, and for no other one; fit for a folder.
+    pub id: String,
     /// T: how many env steps the training has.
     pub env_steps: u32,
     /// Fixes everything random in the training.
     pub seed: u64,
     /// Values to start with; exactly those that are steered.
     pub hyperparameters: Values,
-    /// The step whose report the agent waits for; 0 unless an earlier trainer reported some already.
+    /// The step whose report the agent waits for: 0, or that after the checkpoint to go on from.
     pub next_step: u32,
 }
 
@@ -116,22 +122,28 @@ impl Client {
 
     /// What is to be trained.
     pub fn trajectory(&self) -> Result<Trajectory, ContractError> {
-        self.ask("/v1/trajectory", None)
+        self.ask("/v1/trajectory", None, PATIENCE)
+    }
+
+    /// What is to be trained by somebody who has checkpoints of these env steps, each made when its report was answered.
+    pub fn take_up(&self, checkpoints: &[u32]) -> Result<Trajectory, ContractError> {
+        let steps = checkpoints.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        self.ask(&format!("/v1/trajectory?checkpoints={steps}"), None, PATIENCE_TO_GO_ON)
     }
 
     /// Reports the metrics after `step` env steps and the hyperparameters that were in force; all must be finite.
     pub fn report(&self, step: u32, metrics: &Values, in_force: &Values) -> Result<Answer, ContractError> {
         let body = json!({ "step": step, "metrics": metrics, "hyperparameters": in_force });
-        self.ask("/v1/steps", Some(&body.to_string()))
+        self.ask("/v1/steps", Some(&body.to_string()), PATIENCE)
     }
 
     /// Reports that the training has come to nothing in env step `step`, which ends the trajectory.
     pub fn diverged(&self, step: u32, reason: &str) -> Result<(), ContractError> {
         let body = json!({ "step": step, "diverged": reason });
-        self.ask::<Value>("/v1/steps", Some(&body.to_string())).map(|_| ())
+        self.ask::<Value>("/v1/steps", Some(&body.to_string()), PATIENCE).map(|_| ())
     }
 
-    fn ask<T: DeserializeOwned>(&self, path: &str, body: Option<&str>) -> Result<T, ContractError> {
+    fn ask<T: DeserializeOwned>(&self, path: &str, body: Option<&str>, patience: Duration) -> Result<T, ContractError> {
         let url = format!("{}{path}", self.url);
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -150,7 +162,7 @@ impl Client {
                 Ok((status, text)) => format!("status {status}: {}", text.trim()),
                 Err(error) => error.to_string(),
             };
-            if started.elapsed() + pause > PATIENCE {
+            if started.elapsed() + pause > patience {
                 return Err(ContractError::Unreachable { url, seconds: started.elapsed().as_secs(), problem });
             }
             thread::sleep(pause);

@@ -13,9 +13,12 @@
 //! 1/(h·t). No constant comes near, since one fast enough to arrive stops at a noise floor of `αh σ² / (2 − αh)`;
 //! αh > 2 diverges. A policy that sees the loss may do a little better than any schedule fixed beforehand.
 
+use std::path::Path;
+
 use clap::Args;
 use tuning::Random;
 
+use crate::checkpoints;
 use crate::contract::Values;
 use crate::trainer::{Divergence, Training};
 
@@ -166,8 +169,8 @@ impl Training for Curve {
         (name == "learning_rate").then_some(&mut self.learning_rate)
     }
 
-    fn hyperparameters(&self) -> &'static [&'static str] {
-        &["learning_rate"]
+    fn hyperparameters(&self) -> Vec<String> {
+        vec!["learning_rate".to_owned()]
     }
 
     fn evaluate(&mut self) -> Result<Values, Divergence> {
@@ -177,6 +180,18 @@ impl Training for Curve {
     fn env_step(&mut self) -> Result<Values, Divergence> {
         self.train(self.learning_rate);
         self.measured()
+    }
+
+    fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        checkpoints::write(folder, &(&self.coordinates, &self.noise))
+    }
+
+    fn restore(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let (coordinates, noise): (Vec<f64>, Random) = checkpoints::read(folder)?;
+        let (found, expected) = (coordinates.len(), self.coordinates.len());
+        anyhow::ensure!(found == expected, "it has {found} coordinates, expected {expected}");
+        (self.coordinates, self.noise) = (coordinates, noise);
+        Ok(())
     }
 }
 

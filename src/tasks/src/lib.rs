@@ -4,6 +4,7 @@
 //! Must not know agents, policies or rewards.
 //! Start reading at [`trainer::train`], then [`contract`]; [`curves`] is also an environment for learning tests.
 
+pub mod checkpoints;
 pub mod classification;
 pub mod contract;
 pub mod curves;

@@ -1,5 +1,6 @@
 //! The reference trainers, `trainpilot-tasks TASK`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Training for Slow {
         self.curve.hyperparameter(name)
     }
 
-    fn hyperparameters(&self) -> &'static [&'static str] {
+    fn hyperparameters(&self) -> Vec<String> {
         self.curve.hyperparameters()
     }
 
@@ -81,6 +82,14 @@ impl Training for Slow {
     fn env_step(&mut self) -> Result<Values, Divergence> {
         std::thread::sleep(self.pause);
         self.curve.env_step()
+    }
+
+    fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        self.curve.save(folder)
+    }
+
+    fn restore(&mut self, folder: &Path) -> anyhow::Result<()> {
+        self.curve.restore(folder)
     }
 }
 

@@ -100,3 +100,39 @@ fn the_best_schedule_of_the_curves_is_printed_with_its_score() {
     // Of a start 10 away: 100 / 101, then 1 / (1 + 1) and 1 / (1 + 2), but for the 1 % that the first step leaves.
     assert!(lines.starts_with("env step   0  learning rate 0.9901\nenv step   1  learning rate 0.4975\n"), "{lines}");
 }
+
+/// Its lines; it is killed once it has printed `lines` of them.
+fn killed_after(lines: usize, command: &mut Command) -> Vec<String> {
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let printed = std::io::BufReader::new(child.stdout.take().unwrap());
+    let printed = std::io::BufRead::lines(printed).take(lines).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    printed
+}
+
+#[test]
+fn trainings_that_are_killed_go_on_as_if_nothing_had_happened() {
+    for task in ["digits", "curves"] {
+        let folder = tempfile::tempdir().unwrap();
+        let command = |checkpoints: bool| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_trainpilot-tasks"));
+            command
+                .args([task, "--env-steps", "40", "--schedule", "linear", "--seed", "3"])
+                .env_remove("TRAINPILOT_URL");
+            if checkpoints {
+                command.arg("--checkpoints").arg(folder.path());
+            }
+            command
+        };
+        let whole = killed_after(99, &mut command(false));
+        assert_eq!(whole.len(), 41);
+        let mut lines = killed_after(9, &mut command(true));
+        let rest = killed_after(99, &mut command(true));
+        // What was trained after the last line read is trained, and printed, by either of the two.
+        lines.truncate(41 - rest.len());
+        lines.extend(rest);
+        assert!(lines.len() == 41 && lines == whole, "{task}: {lines:#?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "checkpoints of a training that ended");
+    }
+}

@@ -2,8 +2,10 @@
 
 use std::f64::consts::{PI, TAU};
 
+use serde::{Deserialize, Serialize};
+
 /// SplitMix64 (Steele, Lea and Flood 2014): a counter through a mixing function, so that any draw can be named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Random {
     state: u64,
 }

@@ -57,7 +57,8 @@ pub struct Step {
     pub applied: Vec<f64>,
     /// What was decided; none at the last observation.
     pub decision: Option<Decision>,
-    /// Seconds from the start of the attempt to the report.
+    /// Seconds from the start of the attempt to the report; where the trainer keeps checkpoints, those of earlier attempts at
+    /// the trajectory are counted too.
     pub elapsed_seconds: f64,
 }
 
@@ -116,8 +117,24 @@ pub struct Trajectory {
     pub task: String,
     /// How it ended; none while it runs.
     pub outcome: Option<Outcome>,
-    /// Observations 0 .. n in order, without gaps.
+    /// Observations in order, without gaps, from 0; those of a lost attempt whose record another carries on begin where the
+    /// two part.
     pub steps: Vec<Step>,
+}
+
+impl Trajectory {
+    /// Env steps that were trained for it, and for no other.
+    pub fn env_steps(&self) -> u64 {
+        self.steps.iter().filter(|step| step.step > 0).count() as u64
+    }
+
+    /// Seconds that it took, and no other.
+    pub fn seconds(&self) -> f64 {
+        let ends = self.steps.first().zip(self.steps.last());
+        ends.map_or(0.0, |(first, last)| {
+            last.elapsed_seconds - if first.step > 0 { first.elapsed_seconds } else { 0.0 }
+        })
+    }
 }
 
 #[cfg(test)]

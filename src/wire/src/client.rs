@@ -10,7 +10,9 @@ use tuning::Step;
 
 use crate::agent::{ACKNOWLEDGE_PATH, Acknowledgement, METRICS_PATH, TRAJECTORY_PATH};
 use crate::http::{BodyError, read_bounded, url};
-use crate::learner::{EPOCHS_PATH, EpochOrder, LearnerState, STATE_PATH, STEPS_PATH, Steps, Stored};
+use crate::learner::{
+    Checkpoints, EPOCHS_PATH, EpochOrder, HISTORY_PATH, History, LearnerState, STATE_PATH, STEPS_PATH, Steps, Stored,
+};
 use crate::world_model::{Held, MAX_SEGMENT_BYTES, SEGMENTS_PATH, WORLD_MODELS_PATH, WorldModelState};
 
 /// Bytes of the longest JSON answer: a [`LearnerState`] with all its epochs.
@@ -138,6 +140,11 @@ pub async fn deliver(client: &Client, learner: &str, steps: &Steps) -> Result<St
 /// Tells a policy learner which epoch is being gathered.
 pub async fn order_epoch(client: &Client, learner: &str, order: &EpochOrder) -> Result<LearnerState, ClientError> {
     json(client.put(url(learner, &format!("{EPOCHS_PATH}/{}", order.epoch))).json(order)).await
+}
+
+/// Asks a policy learner where a trajectory can be taken up again.
+pub async fn history(client: &Client, learner: &str, wanted: &Checkpoints) -> Result<History, ClientError> {
+    json(client.get(url(learner, HISTORY_PATH)).query(wanted)).await
 }
 
 /// Asks a policy learner where it stands.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `PUT /v1/epochs/{epoch}` [`EpochOrder`] → [`LearnerState`] | operator | this epoch is being gathered; these indices are lost |
 //! | `POST /v1/steps` [`Steps`] → [`Stored`] | operator, agent | steps of one attempt, to be stored durably |
+//! | `GET /v1/history` [`Checkpoints`] → [`History`] | agent | where a trajectory can be taken up again |
 //! | `GET /v1/state` → [`LearnerState`] | operator | where learning stands |
 //! | `GET /v1/policy` → stream of [`Frame`]s | agent | the newest policy now, and every later one as it is published |
 //! | `GET /metrics` | anyone with a certificate | Prometheus text |
@@ -11,6 +12,7 @@
 //! What it exchanges with a world-model learner is in [`crate::world_model`].
 
 use serde::{Deserialize, Serialize};
+use tuning::Step;
 pub use tuning::Steps;
 
 /// Environment that learners are started in. One thread for each operator of libtorch, since several processes share a
@@ -23,6 +25,8 @@ pub const ENVIRONMENT: [(&str, &str); 3] =
 pub const EPOCHS_PATH: &str = "/v1/epochs";
 /// Path that takes [`Steps`].
 pub const STEPS_PATH: &str = "/v1/steps";
+/// Path of the [`History`].
+pub const HISTORY_PATH: &str = "/v1/history";
 /// Bytes of the longest body with [`Steps`] that a learner has to take.
 pub const MAX_STEPS_BYTES: usize = 4 << 20;
 /// Path of the [`LearnerState`].
@@ -40,6 +44,39 @@ pub struct EpochOrder {
     pub trajectories: u32,
     /// Indices whose attempts are used up.
     pub lost: Vec<u32>,
+}
+
+/// Query for a [`History`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Checkpoints {
+    /// Epoch, from 1.
+    pub epoch: u32,
+    /// Place within the epoch, from 0.
+    pub index: u32,
+    /// Env steps that the trainer has checkpoints of, with commas between.
+    pub checkpoints: String,
+}
+
+impl Checkpoints {
+    /// The env steps.
+    ///
+    /// # Errors
+    /// If something between commas is no number; it is given.
+    pub fn steps(text: &str) -> Result<Vec<u32>, String> {
+        let steps = text.split(',').map(str::trim).filter(|step| !step.is_empty());
+        steps.map(|step| step.parse().map_err(|_| step.to_owned())).collect()
+    }
+}
+
+/// Where a trajectory can be taken up again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// Steps from 0 up to that of the latest checkpoint that is known of; none if the trajectory has to start over.
+    pub steps: Vec<Step>,
+    /// Seconds that earlier attempts took.
+    pub elapsed_seconds: f64,
 }
 
 /// How far a learner has an attempt durably.

@@ -14,6 +14,11 @@ pub const TASKS_VARIABLE: &str = "TRAINPILOT_TASKS";
 /// Path of the trajectory, below the trainer's URL.
 pub const TRAJECTORY_PATH: &str = "/v1/trajectory";
 
+/// Parameter of that path: the env steps that the trainer has checkpoints of, with commas between; given with none, it says
+/// that the trainer keeps some. A checkpoint is of env step k if it holds what was trained when the report of k had been
+/// answered.
+pub const CHECKPOINTS_PARAMETER: &str = "checkpoints";
+
 /// Path for reports, below the trainer's URL.
 pub const STEPS_PATH: &str = "/v1/steps";
 
@@ -21,6 +26,9 @@ pub const STEPS_PATH: &str = "/v1/steps";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrajectoryInfo {
+    /// Names the trajectory: the same for all attempts at it, and for no other one. Of letters, digits and hyphens, so that a
+    /// folder with its checkpoints can have it.
+    pub id: String,
     /// Env steps to train (T).
     pub env_steps: u32,
     /// Seed of the training, below 2³².
@@ -35,7 +43,7 @@ pub struct TrajectoryInfo {
     pub task: String,
     /// Hyperparameter values to start (or go on) with.
     pub hyperparameters: BTreeMap<String, f64>,
-    /// The step that the next report must have.
+    /// The step that the next report must have: 0, or the one after the latest checkpoint that can be taken up again.
     pub next_step: u32,
 }
 

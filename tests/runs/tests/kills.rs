@@ -69,6 +69,41 @@ fn each_child_may_be_killed_again_and_again() {
     }
 }
 
+/// A training of 100 env steps whose trainer is killed twenty times: each time it goes on after its last checkpoint.
+#[test]
+fn a_training_with_checkpoints_that_is_killed_twenty_times_loses_at_most_an_env_step_each_time() {
+    let trainer = r#"[trainpilot-tasks, curves, --step-milliseconds, "50", --checkpoints, "checkpoints"]"#;
+    let experiment = Experiment::new(
+        &CURVES
+            .replace("[trainpilot-tasks, curves]", trainer)
+            .replace("envSteps: 8", "envSteps: 100")
+            .replace("retries: 1", "retries: 30")
+            .replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", "random: {}")
+            .replace("{trajectories: 4}", "{trajectories: 1}"),
+    );
+    let mut run = experiment.start();
+    let mut killed = 0;
+    while killed < 20 && run.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(300));
+        if let Some(victim) = descendants(run.id()).into_iter().find(|pid| runs::program(*pid) == "trainpilot-tasks") {
+            kill(victim);
+            killed += 1;
+            runs::until("the killed trainer is gone", || !runs::alive(victim));
+        }
+    }
+    assert!(run.wait().unwrap().success());
+    let attempts = trajectories(&experiment, 1);
+    let (whole, lost): (Vec<_>, Vec<_>) = attempts.iter().partition(|t| t.outcome == Some(Outcome::Completed));
+    assert_eq!((whole.len(), whole[0].steps.len(), killed), (1, 101, 20));
+    assert!(lost.iter().all(|t| t.env_steps() <= 1), "an attempt trained more than one env step for nothing");
+    let trained: u64 = attempts.iter().map(tuning::Trajectory::env_steps).sum();
+    assert!((100..=120).contains(&trained), "{trained} env steps");
+    let mut values = whole[0].steps.windows(2);
+    assert!(values.all(|pair| pair[0].elapsed_seconds < pair[1].elapsed_seconds), "the clock goes on");
+    let left = std::fs::read_dir(experiment.dir().parent().unwrap().join("checkpoints")).unwrap().count();
+    assert_eq!(left, 0, "checkpoints of a training that ended");
+}
+
 #[test]
 fn ctrl_c_leaves_no_process_behind_and_nothing_is_lost() {
     let experiment = slow();

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use wire::agent::{AgentConfig, Announcement};
 use wire::http::{Listener, Peer, Timeouts, allow, client};
-use wire::learner::{Frame, POLICY_PATH, STEPS_PATH, Steps, Stored};
+use wire::learner::{Frame, HISTORY_PATH, History, POLICY_PATH, STEPS_PATH, Steps, Stored};
 use wire::tls::{Identity, Role, establish};
 
 /// What anything here may take before a test fails.
@@ -151,6 +151,8 @@ pub struct Learner {
     /// Kept over a restart: an address given back may be taken by the time it is wanted again.
     socket: TcpListener,
     pub stored: Arc<Mutex<Vec<Steps>>>,
+    /// What it says of earlier attempts to whoever asks.
+    pub history: Arc<Mutex<History>>,
     policy: watch::Sender<Option<Bytes>>,
     server: JoinHandle<()>,
 }
@@ -171,9 +173,13 @@ impl Learner {
             .route(POLICY_PATH, allow(&[Role::Agent], get(policies)))
             .route(STEPS_PATH, allow(&[Role::Agent], post(steps)))
             .with_state((Arc::clone(&stored), policy.subscribe()));
+        let history: Arc<Mutex<History>> = Arc::default();
+        let told = Arc::clone(&history);
+        let tell = get(move || std::future::ready(Json(told.lock().unwrap().clone())));
+        let routes = routes.route(HISTORY_PATH, allow(&[Role::Agent], tell));
         let service = routes.into_make_service_with_connect_info::<Peer>();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { address, socket, stored, policy, server }
+        Self { address, socket, stored, history, policy, server }
     }
 
     /// Sends these versions, one after the other.

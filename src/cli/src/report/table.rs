@@ -63,7 +63,7 @@ fn cells(run: &Run, attempt: &Trajectory, is_final: bool, has_tasks: bool) -> Ve
     cells.extend(has_tasks.then(|| plain(escape(&attempt.task))));
     cells.push(plain(attempt.seed));
     cells.push(plain(attempt.outcome.map_or("running", Outcome::as_str)));
-    cells.push(plain(attempt.steps.len().saturating_sub(1)));
+    cells.push(plain(attempt.env_steps()));
     cells.extend((0..run.problem.hyperparameters.len()).map(|place| travelled(attempt, place)));
     let objective = run.problem.objective_index();
     cells.push(figure(attempt.steps.first().map(|step| step.metrics[objective])));

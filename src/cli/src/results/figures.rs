@@ -232,7 +232,6 @@ fn cost(run: &Run) -> Cost {
         learning().chain(run.final_evaluations()).flat_map(|epoch| &epoch.attempts).collect();
     let env_steps = |epochs: &mut dyn Iterator<Item = &Epoch>| epochs.map(Epoch::env_steps).sum::<u64>();
     let (learned, evaluated) = (env_steps(&mut learning()), env_steps(&mut run.final_evaluations()));
-    let seconds = |attempt: &&Trajectory| attempt.steps.last().map_or(0.0, |step| step.elapsed_seconds);
     let phases = |repetition: &Repetition, prefix: &str| {
         let figures = repetition.epochs.iter().flat_map(|epoch| &epoch.figures);
         figures.filter(|(name, _)| name.starts_with(prefix)).map(|(_, seconds)| seconds).sum::<f64>()
@@ -243,7 +242,7 @@ fn cost(run: &Run) -> Cost {
         env_steps: learned + evaluated,
         attempts: attempts.len(),
         lost_attempts: attempts.iter().filter(|attempt| attempt.outcome == Some(Outcome::Lost)).count(),
-        training_seconds: attempts.iter().map(seconds).sum(),
+        training_seconds: attempts.iter().map(|attempt| attempt.seconds()).sum(),
         learning_seconds: run.repetitions.iter().map(|repetition| phases(repetition, "seconds_learning")).sum(),
         wall_seconds: run.repetitions.iter().map(|repetition| phases(repetition, "seconds_")).fold(0.0, f64::max),
     }

@@ -182,7 +182,9 @@ impl Epoch {
         let mut counted: BTreeMap<u32, &Trajectory> = BTreeMap::new();
         for attempt in &self.attempts {
             let held = counted.entry(attempt.key.index).or_insert(attempt);
-            if held.outcome == Some(Outcome::Lost) {
+            // A lost one that another carried on is not whole.
+            let whole = attempt.steps.first().is_some_and(|step| step.step == 0);
+            if held.outcome == Some(Outcome::Lost) && whole {
                 *held = attempt;
             }
         }
@@ -195,9 +197,9 @@ impl Epoch {
     }
 }
 
-/// Env steps really trained: observations 0 ..= n make n.
+/// Env steps really trained.
 pub(crate) fn env_steps<'a>(attempts: impl IntoIterator<Item = &'a Trajectory>) -> u64 {
-    attempts.into_iter().map(|attempt| attempt.steps.len().saturating_sub(1) as u64).sum()
+    attempts.into_iter().map(Trajectory::env_steps).sum()
 }
 
 fn experiment(path: &Path) -> anyhow::Result<TuningExperiment> {

@@ -4,7 +4,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{MutexGuard, PoisonError};
 
 use dataset::{Record, Spool};
-use wire::learner::{EpochOrder, EpochState, LearnerPhase, LearnerState, Steps, Stored};
+use wire::learner::{Checkpoints, EpochOrder, EpochState, History, LearnerPhase, LearnerState, Steps, Stored};
 use wire::sentence;
 
 use super::{Learner, Progress};
@@ -73,6 +73,22 @@ impl Learner {
         progress.store(waiting);
         self.changed.notify_all();
         told.recv().unwrap_or_else(|_| Err(LearnerError::Unstored("the steps were dropped".to_owned())))
+    }
+
+    /// Where a trajectory of the epoch being gathered can be taken up again.
+    ///
+    /// # Errors
+    /// If the checkpoints are no numbers, or another epoch is being gathered.
+    pub fn history(&self, wanted: &Checkpoints) -> Result<History, LearnerError> {
+        let checkpoints = Checkpoints::steps(&wanted.checkpoints)
+            .map_err(|found| LearnerError::Refused(format!("checkpoints: {found:?}, expected env steps")))?;
+        let progress = self.progress();
+        let Some(gathering) = progress.gathering.as_ref().filter(|gathering| gathering.epoch == wanted.epoch) else {
+            return Err(LearnerError::Refused(format!("epoch {} is not being gathered", wanted.epoch)));
+        };
+        let dataset::History { steps, elapsed_seconds } =
+            gathering.spool.gathered().history(wanted.index, &checkpoints);
+        Ok(History { steps, elapsed_seconds })
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -13,7 +13,8 @@ use futures::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 use wire::http::allow;
 use wire::learner::{
-    EPOCHS_PATH, EpochOrder, Frame, LearnerState, MAX_STEPS_BYTES, POLICY_PATH, STATE_PATH, STEPS_PATH, Steps, Stored,
+    Checkpoints, EPOCHS_PATH, EpochOrder, Frame, HISTORY_PATH, History, LearnerState, MAX_STEPS_BYTES, POLICY_PATH,
+    STATE_PATH, STEPS_PATH, Steps, Stored,
 };
 use wire::sentence;
 use wire::tls::Role;
@@ -27,6 +28,7 @@ pub fn router(learner: Arc<Learner>) -> Router {
     Router::new()
         .route(&format!("{EPOCHS_PATH}/{{epoch}}"), allow(&[Role::Operator], put(order)))
         .route(STEPS_PATH, allow(&[Role::Operator, Role::Agent], post(store)))
+        .route(HISTORY_PATH, allow(&[Role::Agent], get(history)))
         .route(STATE_PATH, allow(&[Role::Operator], get(state)))
         .route(POLICY_PATH, allow(&[Role::Operator, Role::Agent], get(policies)))
         .route(&format!("{SEGMENTS_PATH}/{{epoch}}"), allow(&[Role::Learner], get(segment)))
@@ -50,6 +52,13 @@ async fn order(
 
 async fn store(State(learner): State<Arc<Learner>>, Json(steps): Json<Steps>) -> Result<Json<Stored>, Refusal> {
     blocking(move || learner.store(steps)).await.map(Json)
+}
+
+async fn history(
+    State(learner): State<Arc<Learner>>,
+    Query(wanted): Query<Checkpoints>,
+) -> Result<Json<History>, Refusal> {
+    blocking(move || learner.history(&wanted)).await.map(Json)
 }
 
 async fn state(State(learner): State<Arc<Learner>>) -> Result<Json<LearnerState>, Refusal> {

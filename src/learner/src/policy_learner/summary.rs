@@ -27,7 +27,8 @@ pub(super) fn winners(trajectories: &[Trajectory]) -> BTreeMap<u32, &Trajectory>
     let mut winners: BTreeMap<u32, &Trajectory> = BTreeMap::new();
     for trajectory in trajectories {
         let held = winners.entry(trajectory.key.index).or_insert(trajectory);
-        if !came_to_an_end(held) {
+        let whole = trajectory.steps.first().is_some_and(|step| step.step == 0);
+        if !came_to_an_end(held) && whole {
             *held = trajectory;
         }
     }
@@ -56,9 +57,9 @@ pub(crate) fn simulated_excess(problem: &Problem, simulated: f64, trajectories: 
     (finals.len() >= 4).then(|| better / deviation.max(LEAST_DEVIATION * (high - low)))
 }
 
-/// Env steps really trained: an attempt with observations 0 ..= n has trained n.
+/// Env steps really trained, those of failed attempts included.
 pub(crate) fn env_steps(trajectories: &[Trajectory]) -> u64 {
-    trajectories.iter().map(|t| t.steps.len().saturating_sub(1) as u64).sum()
+    trajectories.iter().map(Trajectory::env_steps).sum()
 }
 
 #[cfg(test)]

@@ -6,22 +6,27 @@
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension, Ix1, Ix2, Zip};
+use serde::{Deserialize, Serialize};
 use tuning::Random;
 
 use crate::classification::Sgd;
 
 /// Weights and their velocities.
+#[derive(Serialize, Deserialize)]
 pub struct Network {
     hidden: Layer,
     output: Layer,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Layer {
     weight: Parameter<Ix2>, // (in, out)
     bias: Parameter<Ix1>,   // (out)
 }
 
-struct Parameter<D> {
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "D: Dimension + Serialize + serde::de::DeserializeOwned")]
+struct Parameter<D: Dimension> {
     value: Array<f32, D>,
     velocity: Array<f32, D>,
 }
@@ -33,6 +38,12 @@ impl Network {
             hidden: Layer::new(inputs, hidden, (6.0 / inputs as f64).sqrt(), random),
             output: Layer::new(hidden, classes, (3.0 / hidden as f64).sqrt(), random),
         }
+    }
+
+    /// (inputs, hidden units, classes).
+    pub fn shape(&self) -> (usize, usize, usize) {
+        let (inputs, hidden) = self.hidden.weight.value.dim();
+        (inputs, hidden, self.output.weight.value.ncols())
     }
 
     /// images: (N, I) -> log-probabilities (N, C).

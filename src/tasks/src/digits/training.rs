@@ -1,9 +1,12 @@
 //! One training: the network, the order of its batches, and what is measured.
 
+use std::path::Path;
+
+use crate::checkpoints;
 use crate::classification::{Measured, Passes, Sgd, metrics};
 use crate::contract::Values;
 use crate::trainer::{Divergence, Training};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
 use ndarray::{Array2, Axis, concatenate};
 use tuning::Random;
@@ -84,8 +87,8 @@ impl Training for Digits<'_> {
         self.hyperparameters.get(name)
     }
 
-    fn hyperparameters(&self) -> &'static [&'static str] {
-        &Sgd::NAMES
+    fn hyperparameters(&self) -> Vec<String> {
+        Sgd::NAMES.map(str::to_owned).to_vec()
     }
 
     /// The training metrics are of the images that the first env step will train on, or all of them if it will go
@@ -108,6 +111,20 @@ impl Training for Digits<'_> {
         let log_probabilities =
             concatenate(Axis(0), &views).expect("each has a row for an image and a column for a class");
         self.measure(measured(&log_probabilities, &labels))
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        checkpoints::write(folder, &(&self.network, &self.passes))
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let (network, passes): (Network, Passes) = checkpoints::read(folder)?;
+        let ([found, expected], [order, images]) =
+            ([&network, &self.network].map(Network::shape), [&passes, &self.passes].map(Passes::images));
+        ensure!(found == expected, "its network has (inputs, hidden units, classes) {found:?}, expected {expected:?}");
+        ensure!(order == images, "it is of {order} training images, expected {images}");
+        (self.network, self.passes) = (network, passes);
+        Ok(())
     }
 }
 

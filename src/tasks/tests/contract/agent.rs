@@ -100,7 +100,7 @@ impl Session {
     fn trajectory(&self) -> Value {
         let Script { env_steps, next_step, values, .. } = &self.script;
         json!({
-            "envSteps": env_steps, "seed": 17, "repetition": 0, "epoch": 2, "index": 5, "nextStep": next_step,
+            "id": "uid-0-2-5", "envSteps": env_steps, "seed": 17, "repetition": 0, "epoch": 2, "index": 5, "nextStep": next_step,
             "hyperparameters": {"learning_rate": values[0]},
         })
     }

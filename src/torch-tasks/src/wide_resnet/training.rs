@@ -131,8 +131,8 @@ impl Training for WideResNetTraining<'_> {
         self.hyperparameters.get(name)
     }
 
-    fn hyperparameters(&self) -> &'static [&'static str] {
-        &Sgd::NAMES
+    fn hyperparameters(&self) -> Vec<String> {
+        Sgd::NAMES.map(str::to_owned).to_vec()
     }
 
     /// The training metrics are of as many images as validation has: of all of them it would take a pass.

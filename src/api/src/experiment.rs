@@ -142,7 +142,7 @@ pub struct TuningExperimentSpec {
     #[schemars(range(min = 1, max = 64))]
     pub repetitions: u32,
     /// Trajectories running at once, over all repetitions; what `kubectl scale` changes. 0 starts none. Lowering it may
-    /// stop running attempts, which start over later. Default: 8. Mutable.
+    /// stop running attempts, which are tried again later. Default: 8. Mutable.
     #[serde(default = "eight")]
     #[schemars(range(min = 0, max = 100_000))]
     pub parallelism: u32,

@@ -103,6 +103,11 @@ impl Space {
         self.api().create(&PostParams::default(), &experiment).await.unwrap()
     }
 
+    /// Makes an empty volume and a claim to it, both of this name; gives the folder that it is.
+    pub async fn claim(&self, name: &str) -> std::path::PathBuf {
+        volumes::make_with_claim(&self.client, &self.name, name).await
+    }
+
     /// Makes volumes for all learners of an experiment.
     pub async fn provide(&self, experiment: &TuningExperiment) {
         volumes::make(&self.client, &self.name, experiment).await;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use api::TuningExperiment;
-use k8s_openapi::api::core::v1::PersistentVolume;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -60,29 +60,48 @@ impl Drop for Small {
 
 /// Makes the volumes of all learners of an experiment, empty.
 pub async fn make(client: &Client, namespace: &str, experiment: &TuningExperiment) {
-    let volumes: Api<PersistentVolume> = Api::all(client.clone());
     let name = experiment.name_any();
     let learners = (0..experiment.spec.repetitions)
         .flat_map(|r| ["learner", "world-model"].map(|kind| format!("{name}-r{r}-{kind}")));
     for learner in learners {
-        let path = folder(namespace, &learner);
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        // Learners are nobody in particular.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        let volume = format!("{namespace}-{learner}");
-        let _ = volumes.delete(&volume, &DeleteParams::default()).await;
-        while volumes.get_opt(&volume).await.unwrap().is_some() {
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        let object = json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
-            "spec": {
-                "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": path},
-                "claimRef": {"namespace": namespace, "name": format!("storage-{learner}-0")},
-            },
-        });
-        let parameters = PatchParams::apply("tests").force();
-        volumes.patch(&volume, &parameters, &Patch::Apply(object)).await.unwrap();
+        make_one(client, namespace, &learner, &format!("storage-{learner}-0")).await;
     }
+}
+
+/// Makes a volume `name`, empty, for the claim `name`, which is made too; gives its folder.
+pub async fn make_with_claim(client: &Client, namespace: &str, name: &str) -> PathBuf {
+    make_one(client, namespace, name, name).await;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "",
+            "volumeName": format!("{namespace}-{name}"),
+        },
+    });
+    claims.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(claim)).await.unwrap();
+    folder(namespace, name)
+}
+
+async fn make_one(client: &Client, namespace: &str, name: &str, claim: &str) {
+    let volumes: Api<PersistentVolume> = Api::all(client.clone());
+    let path = folder(namespace, name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    // Learners are nobody in particular.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    let volume = format!("{namespace}-{name}");
+    let _ = volumes.delete(&volume, &DeleteParams::default()).await;
+    while volumes.get_opt(&volume).await.unwrap().is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let object = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
+        "spec": {
+            "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": path},
+            "claimRef": {"namespace": namespace, "name": claim},
+        },
+    });
+    let parameters = PatchParams::apply("tests").force();
+    volumes.patch(&volume, &parameters, &Patch::Apply(object)).await.unwrap();
 }

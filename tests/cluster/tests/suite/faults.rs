@@ -1,12 +1,17 @@
 //! What goes wrong with pods, and what becomes of it: nothing is lost, nothing is stored twice.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
 use api::Phase;
-use cluster::dataset::{once_each, whole};
+use cluster::dataset::{attempts, once_each, whole};
 use cluster::experiments::{CURVES, hostile, slow};
 use cluster::{Space, condition};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::EvictParams;
+use tuning::{Outcome, Trajectory};
 
 #[tokio::test]
 async fn a_training_whose_pod_is_gone_is_done_again() {
@@ -106,6 +111,55 @@ async fn a_training_that_is_drained_from_its_node_is_done_again_and_counts_as_no
     let done = space.reaches("curves", Phase::Complete, 240).await;
     assert_eq!(done.status.as_ref().unwrap().trajectories.lost, 0);
     whole(&done).await;
+}
+
+#[tokio::test]
+async fn a_training_with_checkpoints_that_is_drained_again_and_again_goes_on_where_it_was() {
+    let space = Space::new("resumed").await;
+    let checkpoints = space.claim("checkpoints").await;
+    let container = "        containers:\n        - name: trainer\n";
+    let volume = format!(
+        "        volumes: [{{name: checkpoints, persistentVolumeClaim: {{claimName: checkpoints}}}}]\n{container}          \
+         volumeMounts: [{{name: checkpoints, mountPath: /checkpoints}}]\n"
+    );
+    let yaml = slow(500)
+        .replace(container, &volume)
+        .replace(
+            "command: [trainpilot-tasks, curves]",
+            "command: [trainpilot-tasks, curves, --checkpoints, /checkpoints]",
+        )
+        .replace("envSteps: 8", "envSteps: 200")
+        .replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", "random: {}")
+        .replace("finalEvaluation: {trajectories: 4}", "finalEvaluation: {trajectories: 1}")
+        .replace("retries: 1", "retries: 0");
+    space.start(&yaml).await;
+    let mut evicted = BTreeSet::new();
+    for _ in 0..3 {
+        let runs = async || match space.trainings().await.as_slice() {
+            [pod] if !evicted.contains(&pod.name_any()) => steps(&checkpoints) > 0,
+            _ => false,
+        };
+        space.until("another training runs", 60, runs).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        // Nothing ends it before the grace is over: the first process of a container does not hear SIGTERM by itself.
+        let pod = space.trainings().await.remove(0).name_any();
+        space.api::<Pod>().evict(&pod, &EvictParams::default()).await.unwrap();
+        evicted.insert(pod);
+    }
+    let done = space.reaches("curves", Phase::Complete, 240).await;
+    let attempts = attempts(&done, 0, 1).await;
+    let (whole, lost): (Vec<_>, Vec<_>) = attempts.iter().partition(|t| t.outcome == Some(Outcome::Completed));
+    assert_eq!((whole.len(), whole[0].steps.len()), (1, 201));
+    assert!(lost.iter().all(|t| t.env_steps() <= 1), "an attempt trained more than one env step for nothing");
+    let trained: u64 = attempts.iter().map(Trajectory::env_steps).sum();
+    assert!((200..=203).contains(&trained), "{trained} env steps");
+    assert_eq!(std::fs::read_dir(&checkpoints).unwrap().count(), 0, "checkpoints of a training that ended");
+}
+
+/// Checkpoints of all trainings below `root`.
+fn steps(root: &Path) -> usize {
+    let trainings = std::fs::read_dir(root).into_iter().flatten().flatten();
+    trainings.filter_map(|training| std::fs::read_dir(training.path()).ok()).map(Iterator::count).sum()
 }
 
 #[tokio::test]

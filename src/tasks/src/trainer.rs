@@ -31,18 +31,14 @@ pub trait Training {
     ///
     /// # Errors
     /// If it can't be written.
-    fn save(&self, _folder: &Path) -> anyhow::Result<()> {
-        anyhow::bail!("this training keeps no checkpoints")
-    }
+    fn save(&self, folder: &Path) -> anyhow::Result<()>;
 
     /// Goes back to what [`save`](Self::save) wrote: from there on nothing tells it from the training that was saved. Afterwards
     /// the values in force are set anew.
     ///
     /// # Errors
     /// If it is not there, or of another training; it is said what was found and what expected.
-    fn restore(&mut self, _folder: &Path) -> anyhow::Result<()> {
-        anyhow::bail!("this training keeps no checkpoints")
-    }
+    fn restore(&mut self, folder: &Path) -> anyhow::Result<()>;
 }
 
 /// Who says how to train, and where checkpoints are.

@@ -4,6 +4,8 @@
 //! Must not know agents, policies or rewards.
 //! Start reading at [`wide_resnet`].
 
+pub mod checkpoint;
 pub mod data;
 pub mod device;
+pub mod optimizers;
 pub mod wide_resnet;

@@ -72,3 +72,21 @@ fn a_batch_larger_than_the_data_is_refused() {
     let refused = WideResNetTraining::new(&data, network, &options, SLOWLY, 5).err().unwrap();
     assert!(refused.to_string().contains("batch size is 10000"));
 }
+
+#[test]
+fn a_training_goes_on_from_a_checkpoint_to_the_bit_and_not_from_that_of_another() {
+    let (data, options) = (data(), TrainingOptions { no_augmentation: false, ..few_steps() });
+    let folder = tempfile::tempdir().unwrap();
+    let mut whole = training(&data, &options, SLOWLY);
+    (0..3).for_each(|_| drop(whole.env_step().unwrap()));
+    whole.save(folder.path()).unwrap();
+    let rest: Vec<Values> = (0..2).map(|_| whole.env_step().unwrap()).collect();
+    let mut resumed = training(&data, &options, SLOWLY);
+    resumed.restore(folder.path()).unwrap();
+    assert_eq!((0..2).map(|_| resumed.env_step().unwrap()).collect::<Vec<_>>(), rest);
+
+    let network = WideResNet::new(Size { depth: 10, width: 2 }, 3, 5, Device::Cpu, Kind::Float).unwrap();
+    let mut other = WideResNetTraining::new(&data, network, &options, SLOWLY, 5).unwrap();
+    let sentence = format!("{:#}", other.restore(folder.path()).unwrap_err());
+    assert!(sentence.contains("is of another model: \"block0-0"), "{sentence}");
+}

@@ -1,20 +1,28 @@
 //! One training: SGD with momentum, the order of its batches, and what is measured.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
 use clap::{Args, value_parser};
+use tasks::checkpoints;
 use tasks::classification::{Measured, Passes, Sgd, metrics};
 use tasks::contract::Values;
 use tasks::trainer::{Divergence, Training};
-use tch::{Kind, Tensor, nn, nn::OptimizerConfig, no_grad};
+use tch::{Kind, Tensor, no_grad};
 use tuning::Random;
 
 use super::augmentation::augmented;
 use super::network::WideResNet;
+use crate::checkpoint::{self, Named};
 use crate::data::{Data, Split};
+use crate::optimizers::Momentum;
 
 // Streams of the trajectory's seed.
 const BATCHES: u64 = 1;
 const AUGMENTATION: u64 = 2;
+// Files of a checkpoint.
+const WEIGHTS: &str = "weights.safetensors";
+const VELOCITIES: &str = "velocities.safetensors";
 /// Images that are measured at once.
 const EVALUATED_AT_ONCE: i64 = 500;
 
@@ -61,7 +69,7 @@ pub struct WideResNetTraining<'a> {
     options: &'a TrainingOptions,
     hyperparameters: Sgd,
     network: WideResNet,
-    optimizer: nn::Optimizer,
+    optimizer: Momentum,
     passes: Passes,
     augmentation: Random,
 }
@@ -79,13 +87,7 @@ impl<'a> WideResNetTraining<'a> {
         seed: u64,
     ) -> Result<Self> {
         let passes = Passes::new(data.training.size() as usize, options.batch_size, Random::stream(seed, &[BATCHES]))?;
-        let sgd = nn::Sgd {
-            momentum: hyperparameters.momentum,
-            dampening: 0.0,
-            wd: hyperparameters.weight_decay,
-            nesterov: false,
-        };
-        let optimizer = sgd.build(&network.weights, hyperparameters.learning_rate)?;
+        let optimizer = Momentum::new(&network.weights);
         let augmentation = Random::stream(seed, &[AUGMENTATION]);
         Ok(Self { data, options, hyperparameters, network, optimizer, passes, augmentation })
     }
@@ -96,7 +98,7 @@ impl<'a> WideResNetTraining<'a> {
         let images = if self.options.no_augmentation { images } else { augmented(&images, &mut self.augmentation) };
         let logits = self.network.forward(&self.data.standardised(&images, self.network.kind()), true);
         let loss = logits.cross_entropy_for_logits(&labels);
-        self.optimizer.backward_step(&loss);
+        self.optimizer.step(&loss, &self.hyperparameters);
         (loss.detach(), right(&logits, &labels) / labels.size()[0] as f64)
     }
 
@@ -121,6 +123,11 @@ impl<'a> WideResNetTraining<'a> {
         Measured { loss: sums.double_value(&[0]), accuracy: sums.double_value(&[1]) }
     }
 
+    /// Weights, and the sums of batch normalisation.
+    fn weights(&self) -> Named {
+        self.network.weights.variables().into_iter().collect()
+    }
+
     fn metrics(&self, training: Measured) -> Result<Values, Divergence> {
         metrics(training, self.measured(&self.data.validation), self.measured(&self.data.test))
     }
@@ -143,15 +150,27 @@ impl Training for WideResNetTraining<'_> {
 
     /// The training metrics are means over the batches, each before its step, as they were moved and mirrored.
     fn env_step(&mut self) -> Result<Values, Divergence> {
-        let Sgd { learning_rate, momentum, weight_decay } = self.hyperparameters;
-        self.optimizer.set_lr(learning_rate);
-        self.optimizer.set_momentum(momentum);
-        self.optimizer.set_weight_decay(weight_decay);
         let steps = self.options.steps_per_env_step;
         let sums = (0..steps).map(|_| self.step()).reduce(|(a, b), (c, d)| (a + c, b + d));
         let (loss, accuracy) = sums.expect("there is at least one step");
         let mean = |sum: Tensor| sum.double_value(&[]) / f64::from(steps);
         self.metrics(Measured { loss: mean(loss), accuracy: mean(accuracy) })
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        checkpoint::write(&folder.join(WEIGHTS), &self.weights())?;
+        checkpoint::write(&folder.join(VELOCITIES), self.optimizer.state())?;
+        checkpoints::write(folder, &(&self.passes, &self.augmentation))
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let (passes, augmentation): (Passes, Random) = checkpoints::read(folder)?;
+        let [found, expected] = [&passes, &self.passes].map(Passes::images);
+        ensure!(found == expected, "it is of {found} training images, expected {expected}");
+        checkpoint::read(&folder.join(WEIGHTS), &self.weights())?;
+        checkpoint::read(&folder.join(VELOCITIES), self.optimizer.state())?;
+        (self.passes, self.augmentation) = (passes, augmentation);
+        Ok(())
     }
 }
 

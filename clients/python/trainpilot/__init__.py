@@ -17,7 +17,18 @@ and set the values in what these libraries have.
 """
 
 from ._contract import Refused, Unreachable
+from ._experiment import Experiment, Failed, InvalidExperiment
 from ._knobs import Knob, UnknownHyperparameter
 from ._tuner import Tuner, connect
 
-__all__ = ["Knob", "Refused", "Tuner", "UnknownHyperparameter", "Unreachable", "connect"]
+__all__ = [
+    "Experiment",
+    "Failed",
+    "InvalidExperiment",
+    "Knob",
+    "Refused",
+    "Tuner",
+    "UnknownHyperparameter",
+    "Unreachable",
+    "connect",
+]

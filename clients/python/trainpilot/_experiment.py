@@ -61,9 +61,7 @@ class Experiment:
         else:
             container = {"name": "trainer", "command": list(trainer), **({"image": image} if image else {})}
             template = {"spec": {"containers": [container]}}
-        fields = {
-            name: dict(given) if isinstance(given, Mapping) else {"range": list(given)} for name, given in metrics.items()
-        }
+        measured = {name: dict(it) if isinstance(it, Mapping) else {"range": list(it)} for name, it in metrics.items()}
         self.name = name
         self.resource: dict[str, Any] = {
             "apiVersion": "trainpilot.dev/v1alpha1",
@@ -71,7 +69,7 @@ class Experiment:
             "metadata": {"name": name},
             "spec": {
                 "objective": {"metric": objective, "direction": direction},
-                "metrics": [{"name": name, **given} for name, given in fields.items()],
+                "metrics": [{"name": name, **given} for name, given in measured.items()],
                 "hyperparameters": [{"name": name, **given} for name, given in hyperparameters.items()],
                 "trajectory": {"envSteps": env_steps, **(trajectory or {}), "template": template},
                 "algorithm": dict(algorithm),

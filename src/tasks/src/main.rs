@@ -9,7 +9,7 @@ use tasks::contract::Values;
 use tasks::curves::{Curve, Quadratic};
 use tasks::data;
 use tasks::digits;
-use tasks::trainer::{Alone, Divergence, Guide, Training, train};
+use tasks::trainer::{Alone, Divergence, Guide, Training, end_when_told, train};
 
 /// Trainings to try an autopilot on. Steered through TRAINPILOT_URL if that is set, else by a recipe
 #[derive(Parser)]
@@ -94,7 +94,11 @@ impl Training for Slow {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().task {
+    let task = Cli::parse().task;
+    if let Err(error) = end_when_told() {
+        eprintln!("warning: SIGTERM is not heard: {error}");
+    }
+    let result = match task {
         Task::Digits(single) => single.run(),
         Task::DigitsSweep(sweep) => sweep.run(),
         Task::Curves(curves) => curves.run(),

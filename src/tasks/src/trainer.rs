@@ -9,6 +9,9 @@ use tuning::{Decay, Schedule};
 use crate::checkpoints::Checkpoints;
 use crate::contract::{Answer, Client, ContractError, Trajectory, Values};
 
+/// Exit code of a program that was told to end: 128 + SIGTERM.
+const TERMINATED: i32 = 143;
+
 /// Why a training came to nothing, e.g. `training_loss is NaN`.
 pub type Divergence = String;
 
@@ -220,6 +223,15 @@ impl Followed {
         }
         values
     }
+}
+
+/// Ends the program at SIGTERM also where it is the first of its container, which the kernel spares signals that it does not
+/// ask for: until it ends, the agent beside it is not told to bring what is not stored yet to safety.
+///
+/// # Errors
+/// If the signal can't be heard.
+pub fn end_when_told() -> Result<(), ctrlc::Error> {
+    if std::process::id() == 1 { ctrlc::set_handler(|| std::process::exit(TERMINATED)) } else { Ok(()) }
 }
 
 /// Runs `training` to its end under `guide`, from its last checkpoint if there is one. A divergence is an outcome, not an

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tasks::trainer::end_when_told;
 use torch_tasks::wide_resnet;
 
 /// Trainings of the size that fills a GPU. Steered through TRAINPILOT_URL if that is set, else by a recipe
@@ -22,7 +23,11 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().task {
+    let task = Cli::parse().task;
+    if let Err(error) = end_when_told() {
+        eprintln!("warning: SIGTERM is not heard: {error}");
+    }
+    let result = match task {
         Task::WideResnet(single) => single.run(),
     };
     match result {

@@ -128,7 +128,7 @@ async fn a_training_with_checkpoints_that_is_drained_again_and_again_goes_on_whe
             "command: [trainpilot-tasks, curves]",
             "command: [trainpilot-tasks, curves, --checkpoints, /checkpoints]",
         )
-        .replace("envSteps: 8", "envSteps: 200")
+        .replace("envSteps: 8", "envSteps: 60")
         .replace("ppo: {epochs: 2, trajectoriesPerEpoch: 4}", "random: {}")
         .replace("finalEvaluation: {trajectories: 4}", "finalEvaluation: {trajectories: 1}")
         .replace("retries: 1", "retries: 0");
@@ -141,7 +141,6 @@ async fn a_training_with_checkpoints_that_is_drained_again_and_again_goes_on_whe
         };
         space.until("another training runs", 60, runs).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        // Nothing ends it before the grace is over: the first process of a container does not hear SIGTERM by itself.
         let pod = space.trainings().await.remove(0).name_any();
         space.api::<Pod>().evict(&pod, &EvictParams::default()).await.unwrap();
         evicted.insert(pod);
@@ -149,10 +148,10 @@ async fn a_training_with_checkpoints_that_is_drained_again_and_again_goes_on_whe
     let done = space.reaches("curves", Phase::Complete, 240).await;
     let attempts = attempts(&done, 0, 1).await;
     let (whole, lost): (Vec<_>, Vec<_>) = attempts.iter().partition(|t| t.outcome == Some(Outcome::Completed));
-    assert_eq!((whole.len(), whole[0].steps.len()), (1, 201));
+    assert_eq!((whole.len(), whole[0].steps.len()), (1, 61));
     assert!(lost.iter().all(|t| t.env_steps() <= 1), "an attempt trained more than one env step for nothing");
     let trained: u64 = attempts.iter().map(Trajectory::env_steps).sum();
-    assert!((200..=203).contains(&trained), "{trained} env steps");
+    assert!((60..=63).contains(&trained), "{trained} env steps");
     assert_eq!(std::fs::read_dir(&checkpoints).unwrap().count(), 0, "checkpoints of a training that ended");
 }
 

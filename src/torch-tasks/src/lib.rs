@@ -1,11 +1,14 @@
 //! Reference trainers of the size that fills a GPU, and their data.
 //!
-//! Owns networks, data sets and augmentation; the trainer's contract and the loop around a training are those of `tasks`.
-//! Must not know agents, policies or rewards.
-//! Start reading at [`wide_resnet`].
+//! Owns networks, optimizers, data sets and augmentation; the trainer's contract and the loop around a training are those of
+//! `tasks`. Must not know agents, policies or rewards.
+//! Start reading at [`wide_resnet`] for images, at [`language_model`] for text.
 
 pub mod checkpoint;
-pub mod data;
 pub mod device;
+pub mod generator;
+pub mod images;
+pub mod language_model;
 pub mod optimizers;
+pub mod text;
 pub mod wide_resnet;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tasks::trainer::end_when_told;
-use torch_tasks::wide_resnet;
+use torch_tasks::{language_model, wide_resnet};
 
 /// Trainings of the size that fills a GPU. Steered through TRAINPILOT_URL if that is set, else by a recipe
 #[derive(Parser)]
@@ -20,6 +20,10 @@ enum Task {
     ///
     /// Without an agent, each env step's metrics are printed as a line of JSON.
     WideResnet(wide_resnet::Single),
+    /// A Transformer that predicts the next word of a text, or a sentence's translation
+    ///
+    /// Without an agent, each env step's metrics are printed as a line of JSON.
+    LanguageModel(language_model::Single),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     }
     let result = match task {
         Task::WideResnet(single) => single.run(),
+        Task::LanguageModel(single) => single.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -70,3 +70,39 @@ fn what_is_wrong_is_told_in_a_sentence() {
     refused(&["--batch-size", "400"], "batch size is 400");
     refused(&["--holdout", "1"], "from 0 up to, but not, 1");
 }
+
+fn language_model(folder: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainpilot-torch-tasks"));
+    command.args(["language-model", "--env-steps", "2", "--data"]).arg(folder).args(more);
+    let small = [("LAYERS", "2"), ("WIDTH", "16"), ("HEADS", "2"), ("FEED_FORWARD", "32"), ("CONTEXT", "16")];
+    command.envs(small.map(|(name, value)| (format!("LM_{name}"), value)));
+    command.envs([("LM_BATCH_SIZE", "4"), ("LM_STEPS_PER_ENV_STEP", "3"), ("TEXT_VOCABULARY_SIZE", "300")]);
+    command.env_remove("TRAINPILOT_URL").env("OMP_NUM_THREADS", "1").output().unwrap()
+}
+
+#[test]
+fn a_language_model_learns_from_text_and_from_pairs_and_two_processes_come_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let sentence = |n: usize| format!("this is the sentence number {n} .\n");
+    for name in ["text.txt", "train.en", "train.de"] {
+        fs::write(folder.path().join(name), (0..200).map(sentence).collect::<String>()).unwrap();
+    }
+    let vocabulary = folder.path().join("vocabulary.json");
+    let pairs = ["--format", "parallel", "--context", "32", "--vocabulary-file", vocabulary.to_str().unwrap()];
+    for more in [["--vocabulary", "word"].as_slice(), &["--dropouts", "per-layer"], &pairs] {
+        let [first, second] = [(); 2].map(|()| language_model(folder.path(), more));
+        assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+        assert_eq!(first.stdout, second.stdout);
+        let text = String::from_utf8(first.stdout).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        let steered = lines[0]["hyperparameters"].as_object().unwrap();
+        let name = if more.contains(&"per-layer") { "layer1_hidden_dropout" } else { "last_hidden_dropout" };
+        assert!(steered.len() == 9 && steered[name] == 0.1, "{steered:?}");
+        assert!(lines[2]["metrics"]["test_loss"].as_f64().unwrap() < 7.0);
+    }
+    assert!(vocabulary.is_file());
+    let other = language_model(folder.path(), &[&pairs[2..], &["--format", "plain"]].concat());
+    let said = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && said.contains("vocabulary.json is of"), "{said}");
+}

@@ -3,6 +3,7 @@
 use tasks::classification::Sgd;
 use tch::{Tensor, nn::VarStore, no_grad};
 
+use super::trainable;
 use crate::checkpoint::Named;
 
 /// The velocity of each weight.
@@ -14,7 +15,7 @@ pub struct Momentum {
 impl Momentum {
     /// Of all that can be trained in `weights`, at rest.
     pub fn new(weights: &VarStore) -> Self {
-        let named: Named = weights.variables().into_iter().filter(|(_, weight)| weight.requires_grad()).collect();
+        let named = trainable(weights);
         let velocities = named.iter().map(|(name, weight)| (name.clone(), weight.zeros_like())).collect();
         Self { weights: named.into_values().collect(), velocities }
     }

@@ -9,8 +9,8 @@ use clap::Args;
 use tasks::classification::Sgd;
 use tasks::trainer::{Alone, Guide, train};
 
-use crate::data::{Data, DataOptions};
 use crate::device::Compute;
+use crate::images::{Data, DataOptions};
 
 pub use augmentation::augmented;
 pub use network::{Size, WideResNet};

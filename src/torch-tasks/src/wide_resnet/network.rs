@@ -2,17 +2,13 @@
 //!
 //! Weights, sums of batch normalisation and the last layer are in single precision; activations in the kind asked for.
 
-use std::sync::{Mutex, PoisonError};
-
 use anyhow::{Result, ensure};
 use clap::Args;
 use tch::nn::{self, Path};
 use tch::{Device, Kind, Tensor};
 
-use crate::data::CLASSES;
-
-/// Held from the seed to the last weight drawn.
-static SEEDED: Mutex<()> = Mutex::new(());
+use crate::generator::seeded;
+use crate::images::CLASSES;
 
 /// Size of a network.
 #[derive(Args, Clone, Copy, Debug)]
@@ -53,9 +49,7 @@ impl WideResNet {
     pub fn new(size: Size, channels: i64, seed: u64, device: Device, kind: Kind) -> Result<Self> {
         let Size { depth, width } = size;
         ensure!(depth >= 10 && (depth - 4) % 6 == 0, "--depth is {depth}, expected 10, 16, 22, 28, …");
-        // libtorch has one generator for all threads, which are those of tests.
-        let _alone = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
-        tch::manual_seed(seed as i64);
+        let _alone = seeded(seed);
         let weights = nn::VarStore::new(device);
         let root = weights.root();
         let first = convolution(&(&root / "first"), channels, 16, 3);

@@ -2,8 +2,8 @@
 use tch::Device;
 
 use super::*;
-use crate::data::tests::{options, write_cifar};
-use crate::data::{DataOptions, Dataset};
+use crate::images::tests::{options, write_cifar};
+use crate::images::{DataOptions, Dataset};
 use crate::wide_resnet::Size;
 
 /// Images that tell their label by their brightness.

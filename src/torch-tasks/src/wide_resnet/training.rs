@@ -14,7 +14,7 @@ use tuning::Random;
 use super::augmentation::augmented;
 use super::network::WideResNet;
 use crate::checkpoint::{self, Named};
-use crate::data::{Data, Split};
+use crate::images::{Data, Split};
 use crate::optimizers::Momentum;
 
 // Streams of the trajectory's seed.

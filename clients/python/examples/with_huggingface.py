@@ -16,6 +16,7 @@ with tempfile.TemporaryDirectory() as folder:
         eval_on_start=True,
         max_steps=12,
         learning_rate=0.01,
+        weight_decay=1e-4,
         save_strategy="no",
         report_to="none",
         use_cpu=True,

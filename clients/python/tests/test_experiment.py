@@ -66,6 +66,9 @@ def test_a_trainer_that_fails_and_a_program_that_is_missing_are_told(programs, t
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(trainpilot.Failed, match="trainpilot is not on PATH, and TRAINPILOT_BIN does not name it"):
         curves().validate()
+    monkeypatch.setenv("TRAINPILOT_BIN", str(tmp_path / "nowhere"))
+    with pytest.raises(trainpilot.Failed, match="TRAINPILOT_BIN names .*nowhere, which is no program"):
+        curves().validate()
 
 
 def test_kubectl_gets_what_was_checked(programs, tmp_path, monkeypatch):

@@ -113,6 +113,20 @@ def test_a_training_goes_on_from_its_checkpoint(serve, tmp_path):
     assert tuner.done and list(tmp_path.iterdir()) == [], "checkpoints of a training that ended"
 
 
+def test_without_an_agent_that_answers_checkpoints_stay_those_that_the_next_attempt_can_go_on_from(serve, tmp_path):
+    agent = serve({"learning_rate": 0.01}, doubled)
+    tuner = trainpilot.connect(learning_rate=0.5, checkpoints=tmp_path, patience=0.1)
+    tuner.step({"loss": 3})
+    tuner.save(lambda folder: (folder / "parts" / "deep").mkdir(parents=True))
+    agent.go_away()
+    with pytest.warns(RuntimeWarning, match="goes on unchanged"):
+        tuner.step({"loss": 2})
+    for _ in range(2):
+        tuner.save(lambda folder: pytest.fail("no agent has answered this step"))
+        tuner.step({"loss": 1})
+    assert tuner.done and tuner.steered and Checkpoints(tmp_path, tuner.id).steps() == [0]
+
+
 def test_without_its_checkpoint_nobody_takes_over_in_the_middle(serve):
     agent = serve({"learning_rate": 0.01}, doubled)
     agent.start["nextStep"] = 2

@@ -33,7 +33,7 @@ class Checkpoints:
         try:
             partial.mkdir(parents=True)
             write(partial)
-            for path in [*(path for path in partial.rglob("*") if path.is_file()), partial]:
+            for path in [*partial.rglob("*"), partial]:
                 _sync(path)
             shutil.rmtree(self.path(step), ignore_errors=True)
             partial.rename(self.path(step))

@@ -13,6 +13,9 @@ from typing import Any
 
 PROGRAM_VARIABLE = "TRAINPILOT_BIN"
 
+# Exit code of the program for an experiment that it would not take.
+_BAD_INPUT = 2
+
 
 class InvalidExperiment(ValueError):
     """The experiment would not be taken; the text names each field, what it is and what was expected."""
@@ -91,7 +94,8 @@ class Experiment:
             file.write_text(self.yaml)
             checked = subprocess.run([_program("trainpilot"), "validate", file], capture_output=True, text=True)
         if checked.returncode != 0:
-            raise InvalidExperiment((checked.stderr or checked.stdout).strip())
+            kind = InvalidExperiment if checked.returncode == _BAD_INPUT else Failed
+            raise kind((checked.stderr or checked.stdout).strip())
 
     def run(self, folder: str | Path | None = None, jobs: int | None = None) -> Experiment:
         """Runs it on this machine to its end, in `folder` (runs/NAME), `jobs` trainings at once; goes on with what is there.
@@ -165,10 +169,10 @@ def _in(namespace: str | None) -> list[str]:
 
 def _program(name: str, variable: str | None = PROGRAM_VARIABLE) -> str:
     given = os.environ.get(variable) if variable else None
-    found = given or shutil.which(name)
+    found = shutil.which(given or name)
     if found is None:
         hint = f", and {variable} does not name it" if variable else ""
-        raise Failed(f"{name} is not on PATH{hint}")
+        raise Failed(f"{variable} names {given}, which is no program" if given else f"{name} is not on PATH{hint}")
     return found
 
 

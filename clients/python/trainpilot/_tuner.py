@@ -53,6 +53,8 @@ class Tuner:
     seed: int
     #: Whether the training is over.
     done: bool
+    #: Whether there is an agent, or was until it went away.
+    steered: bool
     #: The same for all attempts at a training, and for no other one.
     id: str
 
@@ -68,6 +70,7 @@ class Tuner:
     ) -> None:
         url = os.environ.get(URL_VARIABLE, "").rstrip("/")
         self._agent = Agent(url, timeout) if url else None
+        self.steered = self._agent is not None
         self._knobs, self._patience = knobs, patience
         self._checkpoints: Checkpoints | None = None
         self.hyperparameters = {name: float(value) for name, value in hyperparameters.items()}
@@ -86,11 +89,6 @@ class Tuner:
                 self.next_step = steps[-1] + 1
         if start:
             self._begin(start)
-
-    @property
-    def steered(self) -> bool:
-        """Whether there is an agent."""
-        return self._agent is not None
 
     def step(
         self, metrics: Mapping[str, SupportsFloat], in_force: Mapping[str, SupportsFloat] | None = None
@@ -143,9 +141,10 @@ class Tuner:
     def save(self, write: Callable[[Path], object]) -> None:
         """Lets `write` put all that is needed to go on into a folder; to be called after each `step`.
 
-        Does nothing without a folder for checkpoints. A disk that is full costs the checkpoint, not the training.
+        Does nothing without a folder for checkpoints, nor after the agent has gone away: the next attempt can only go on
+        from a step that was answered. A disk that is full costs the checkpoint, not the training.
         """
-        if self._checkpoints is None or self.done or self.next_step == 0:
+        if self._checkpoints is None or self.done or self.next_step == 0 or self._deserted:
             return
         try:
             self._checkpoints.save(self.next_step - 1, write)
@@ -185,7 +184,11 @@ class Tuner:
             warnings.warn(f"the agent is gone, the training goes on unchanged: {error}", RuntimeWarning, stacklevel=3)
             return None
 
+    @property
+    def _deserted(self) -> bool:
+        return self.steered and self._agent is None
+
     def _end(self) -> None:
         self.done = True
-        if self._checkpoints:
+        if self._checkpoints and not self._deserted:
             self._checkpoints.clear()

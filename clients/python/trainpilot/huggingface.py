@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from . import torch as _torch
+from ._metrics import picked
 from ._tuner import Tuner
 
 
@@ -20,6 +21,7 @@ class Callback(TrainerCallback):
 
     `metrics` names, for each metric of the experiment, the evaluation's own. The first evaluation has to come before any
     training: `eval_on_start=True`. The scheduler of the learning rate is overruled: the value that is steered holds.
+    Weight decay is steered where the Trainer applies it, which shows only if `weight_decay` is more than 0 at first.
     `arguments` are those of `trainpilot.connect`.
     """
 
@@ -43,7 +45,7 @@ class Callback(TrainerCallback):
         if self.tuner is None or self.tuner.done or not self.tuner.steered:
             return
         self.tuner.enforce()
-        self.tuner.step({name: metrics[own] for name, own in self._names.items()})
+        self.tuner.step(picked(self._names, metrics))
         control.should_training_stop |= self.tuner.done
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from ._knobs import Knob, Knobs
+from ._metrics import picked
 from ._tuner import Tuner
 
 
@@ -41,8 +42,7 @@ class Callback(keras.callbacks.Callback):
     def _report(self) -> None:
         if self.tuner is None or self.tuner.done or not self.tuner.steered:
             return
-        measured = self._evaluate()
-        self.tuner.step({name: measured[own] for name, own in self._names.items()})
+        self.tuner.step(picked(self._names, self._evaluate()))
         if self.tuner.done:
             self.model.stop_training = True
 
@@ -58,7 +58,8 @@ def _of(model: Any) -> dict[str, Knob]:
     if model.run_eagerly or (keras.backend.backend() == "torch" and not model.jit_compile):
         names = {"weight_decay": "weight_decay", "momentum": "momentum", "beta_1": "momentum"}
         for own, name in names.items():
-            if isinstance(getattr(optimizer, own, None), float):
+            # Without a momentum there are no velocities, and none can be had later.
+            if isinstance(getattr(optimizer, own, None), float) and (own != "momentum" or optimizer.momentum > 0):
                 knobs[name] = _attribute([optimizer], own)
         # `_flatten_layers` is how Keras itself finds them all.
         layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dropout)]

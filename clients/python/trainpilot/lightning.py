@@ -5,16 +5,20 @@ Trainer(..., num_sanity_val_steps=-1, callbacks=[trainpilot.lightning.Callback({
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from . import torch as _torch
+from ._metrics import picked
 from ._tuner import Tuner
 
 try:
     from lightning.pytorch import Callback as _Callback
 except ImportError:
     from pytorch_lightning import Callback as _Callback
+
+_WHOLE = "trainpilot needs a whole validation before any training: Trainer(num_sanity_val_steps=-1)"
 
 
 class Callback(_Callback):
@@ -34,11 +38,13 @@ class Callback(_Callback):
         if len(trainer.optimizers) != 1:
             raise ValueError(f"trainpilot steers one optimizer, the module has {len(trainer.optimizers)}")
         self.tuner = _torch.connect(trainer.optimizers[0], pl_module, **self._arguments)
+        if self.tuner.steered and trainer.num_sanity_val_steps != math.inf:
+            raise ValueError(_WHOLE)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Sees that there was a validation before."""
         if self.tuner is None:
-            raise ValueError("trainpilot needs a validation before any training: Trainer(num_sanity_val_steps=-1)")
+            raise ValueError(_WHOLE)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Puts back what a scheduler has changed since the last step."""
@@ -49,10 +55,6 @@ class Callback(_Callback):
         """Reports."""
         if self.tuner is None or self.tuner.done or not self.tuner.steered:
             return
-        logged = trainer.callback_metrics
-        missing = [own for own in self._names.values() if own not in logged]
-        if missing:
-            raise LookupError(f"the module logs {', '.join(sorted(logged)) or 'nothing'}, but not {', '.join(missing)}")
         self.tuner.enforce()
-        self.tuner.step({name: logged[own] for name, own in self._names.items()})
+        self.tuner.step(picked(self._names, trainer.callback_metrics))
         trainer.should_stop = trainer.should_stop or self.tuner.done

@@ -15,10 +15,13 @@ from ._knobs import UnknownHyperparameter
 
 
 def values(state: Any) -> dict[str, float]:
-    """The values in force in `state`, wherever in a chain of transformations they are."""
+    """The values in force in `state`, wherever in a chain or a partition of transformations they are.
+
+    One that was injected as a schedule is not among them: the schedule would overwrite what is set.
+    """
     found: dict[str, float] = {}
-    for hyperparameters in _injected(state):
-        found.update({name: float(value) for name, value in hyperparameters.items() if getattr(value, "ndim", 0) == 0})
+    for injected in _injected(state):
+        found.update({name: float(injected.hyperparams[name]) for name in _free(injected)})
     return found
 
 
@@ -27,21 +30,39 @@ def updated(state: Any, values: Mapping[str, float]) -> Any:
 
     Raises UnknownHyperparameter if one is not there, with the names of those that are.
     """
-    for name, value in values.items():
-        holders = [hyperparameters for hyperparameters in _injected(state) if name in hyperparameters]
-        if not holders:
-            found = ", ".join(sorted(name for there in _injected(state) for name in there)) or "nothing"
+    there = {name for injected in _injected(state) for name in _free(injected)}
+    for name in values:
+        if name not in there:
+            found = ", ".join(sorted(there)) or "nothing"
             raise UnknownHyperparameter(f"{name} is steered, which the state does not have; it has {found}")
-        for hyperparameters in holders:
-            import jax.numpy as jnp
-
-            hyperparameters[name] = jnp.asarray(value, dtype=hyperparameters[name].dtype)
-    return state
+    return _with(state, values)
 
 
-def _injected(state: Any) -> list[dict[str, Any]]:
+def _free(injected: Any) -> list[str]:
+    scheduled = getattr(injected, "hyperparams_states", {})
+    numbers = [name for name, value in injected.hyperparams.items() if getattr(value, "ndim", 0) == 0]
+    return [name for name in numbers if name not in scheduled]
+
+
+def _injected(state: Any) -> list[Any]:
     if hasattr(state, "hyperparams"):
-        return [state.hyperparams, *_injected(state.inner_state)]
-    if isinstance(state, (tuple, list)):
-        return [found for part in state for found in _injected(part)]
-    return []
+        return [state, *_injected(state.inner_state)]
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, (tuple, list)) else ()
+    return [found for part in parts for found in _injected(part)]
+
+
+def _with(state: Any, values: Mapping[str, float]) -> Any:
+    def inner(part: Any) -> Any:
+        return _with(part, values)
+
+    if hasattr(state, "hyperparams"):
+        import jax.numpy as jnp
+
+        mine = {name: value for name, value in values.items() if name in _free(state)}
+        arrays = {name: jnp.asarray(value, dtype=state.hyperparams[name].dtype) for name, value in mine.items()}
+        return state._replace(hyperparams={**state.hyperparams, **arrays}, inner_state=inner(state.inner_state))
+    if isinstance(state, dict):
+        return {name: inner(part) for name, part in state.items()}
+    if hasattr(state, "_fields"):
+        return type(state)(*map(inner, state))
+    return type(state)(map(inner, state)) if isinstance(state, (tuple, list)) else state

@@ -94,3 +94,44 @@ def test_within_a_run_what_is_steered_is_applied(library, tmp_path):
             assert applied == pytest.approx(asked, rel=1e-6), (name, row["step"])
             moved |= {name} if row["step"] and asked != rows[0][f"hyperparameter.{name}"] else set()
     assert moved, "nothing was ever moved"
+
+
+INTERRUPTED = """
+import json, os, sys
+import trainpilot
+tuner = trainpilot.connect(learning_rate=0.5, checkpoints=sys.argv[1])
+state = {"loss": 8.0, "attempts": 1}
+def read(folder):
+    state.update(json.loads((folder / "state").read_text()))
+    state["attempts"] += 1
+if not tuner.restore(read):
+    tuner.step({"validation_loss": state["loss"]})
+while not tuner.done:
+    state["loss"] *= 1 - tuner.hyperparameters["learning_rate"]
+    print(state["attempts"], tuner.next_step, file=open(sys.argv[2], "a"))
+    tuner.step({"validation_loss": state["loss"]})
+    tuner.save(lambda folder: (folder / "state").write_text(json.dumps(state)))
+    if tuner.next_step == 3 and state["attempts"] == 1:
+        os._exit(1)
+"""
+
+
+def test_a_training_that_is_interrupted_goes_on_from_its_checkpoint_with_the_values_that_were_answered(tmp_path):
+    folder = os.environ.get("TRAINPILOT_PROGRAMS")
+    if folder is None and not REQUIRED:
+        pytest.skip("TRAINPILOT_PROGRAMS is not set")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    command = json.dumps([sys.executable, "-c", INTERRUPTED, str(tmp_path / "checkpoints"), str(tmp_path / "trained")])
+    text = EXPERIMENT.format(steered=KNOBS["learning_rate"], command=command)
+    (tmp_path / "experiment.yaml").write_text(text.replace("retries: 0", "retries: 1").replace("envSteps: 3", "envSteps: 5"))
+    run = [Path(folder) / "trainpilot", "run", "experiment.yaml", "--dir", "run"]
+    output = subprocess.run(run, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert output.returncode == 0, output.stderr
+    [segment] = glob.glob(f"{tmp_path}/run/repetition-0/segments/*.parquet")
+    rows = sorted(parquet.read_table(segment).to_pylist(), key=lambda row: row["step"])
+    assert (tmp_path / "trained").read_text().splitlines() == ["1 1", "1 2", "2 3", "2 4", "2 5"], "attempt and env step"
+    assert [row["step"] for row in rows] == [0, 1, 2, 3, 4, 5]
+    for before, after in zip(rows, rows[1:]):
+        expected = before["metric.validation_loss"] * (1 - after["hyperparameter.learning_rate"])
+        assert after["metric.validation_loss"] == pytest.approx(expected), after["step"]
+    assert list((tmp_path / "checkpoints").iterdir()) == []

@@ -106,6 +106,22 @@ impl<'a> LanguageModelTraining<'a> {
         })
     }
 
+    /// Makes so many steps under the values in force. What is returned are means over the batches, each before its step and with
+    /// its dropouts.
+    pub fn train(&mut self, steps: u32) -> Measured {
+        // What is dropped follows from the steps made, so that a training which goes on drops the same.
+        let _alone = seeded(Random::stream(self.seed, &[DROPOUTS, self.steps]).bits());
+        let rows: Vec<Vec<usize>> = (0..steps).map(|_| self.passes.next_batch().to_vec()).collect();
+        let mut sums: Option<Tensor> = None;
+        for part in rows.chunks(AT_ONCE) {
+            for batch in self.text.training.batches(part, self.network.device()) {
+                let step = self.step(&batch);
+                sums = Some(sums.map_or_else(|| step.shallow_clone(), |sums| sums + &step));
+            }
+        }
+        mean(&sums)
+    }
+
     /// A step of the optimizer. Sums of loss and of right answers, and how many answers there were, (3), still on the device:
     /// to ask for them would stop it.
     fn step(&mut self, batch: &Batch) -> Tensor {
@@ -165,23 +181,13 @@ impl Training for LanguageModelTraining<'_> {
         self.metrics(training)
     }
 
-    /// The training metrics are means over the batches, each before its step and with its dropouts.
+    /// The training metrics are those of the training itself.
     fn env_step(&mut self) -> Result<Values, Divergence> {
         if let Some(reason) = self.impossible() {
             return Err(reason);
         }
-        // What is dropped follows from the steps made, so that a training which goes on drops the same.
-        let _alone = seeded(Random::stream(self.seed, &[DROPOUTS, self.steps]).bits());
-        let rows: Vec<Vec<usize>> =
-            (0..self.options.steps_per_env_step).map(|_| self.passes.next_batch().to_vec()).collect();
-        let mut sums: Option<Tensor> = None;
-        for part in rows.chunks(AT_ONCE) {
-            for batch in self.text.training.batches(part, self.network.device()) {
-                let step = self.step(&batch);
-                sums = Some(sums.map_or_else(|| step.shallow_clone(), |sums| sums + &step));
-            }
-        }
-        self.metrics(mean(&sums))
+        let training = self.train(self.options.steps_per_env_step);
+        self.metrics(training)
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

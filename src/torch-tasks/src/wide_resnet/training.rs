@@ -92,6 +92,15 @@ impl<'a> WideResNetTraining<'a> {
         Ok(Self { data, options, hyperparameters, network, optimizer, passes, augmentation })
     }
 
+    /// Makes so many steps under the values in force. What is returned are means over the batches, each before its step, as they
+    /// were moved and mirrored.
+    pub fn train(&mut self, steps: u32) -> Measured {
+        let sums = (0..steps).map(|_| self.step()).reduce(|(a, b), (c, d)| (a + c, b + d));
+        let (loss, accuracy) = sums.expect("there is at least one step");
+        let mean = |sum: Tensor| sum.double_value(&[]) / f64::from(steps);
+        Measured { loss: mean(loss), accuracy: mean(accuracy) }
+    }
+
     /// A step of SGD. Sums of loss and of right answers, still on the device: to ask for them would stop it.
     fn step(&mut self) -> (Tensor, Tensor) {
         let Split { images, labels } = self.data.training.rows(self.passes.next_batch());
@@ -148,13 +157,10 @@ impl Training for WideResNetTraining<'_> {
         self.metrics(training)
     }
 
-    /// The training metrics are means over the batches, each before its step, as they were moved and mirrored.
+    /// The training metrics are those of the training itself.
     fn env_step(&mut self) -> Result<Values, Divergence> {
-        let steps = self.options.steps_per_env_step;
-        let sums = (0..steps).map(|_| self.step()).reduce(|(a, b), (c, d)| (a + c, b + d));
-        let (loss, accuracy) = sums.expect("there is at least one step");
-        let mean = |sum: Tensor| sum.double_value(&[]) / f64::from(steps);
-        self.metrics(Measured { loss: mean(loss), accuracy: mean(accuracy) })
+        let training = self.train(self.options.steps_per_env_step);
+        self.metrics(training)
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

@@ -67,6 +67,11 @@ const BENCHES: &[Measured] = &[
         package: "trainpilot-tests-runs",
         what: "what steering costs a training, beside the same training alone",
     },
+    Measured {
+        name: "steps",
+        package: "trainpilot-torch-tasks",
+        what: "what a training step of the larger tasks takes, beside PyTorch if PEER_PYTHON (or else python3) has it",
+    },
 ];
 
 /// What learners are told about memory (`ENVIRONMENT` in `wire`); a peer is told the same.

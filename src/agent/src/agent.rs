@@ -46,7 +46,7 @@ impl Agent {
         learner: Client,
     ) -> Result<Arc<Self>, prometheus::Error> {
         let session = Session::new(config, index, attempt);
-        let figures = Figures::new(config, session.export(0).key)?;
+        let figures = Figures::new(config, session.key())?;
         Ok(Arc::new(Self {
             config,
             pilot: Pilot::new(config, index, session.seed()).into(),
@@ -85,23 +85,25 @@ impl Agent {
             Err(_) if checkpoints.is_empty() => return Ok(self.info()),
             asked => asked?,
         };
-        let recipe =
-            if steps.is_empty() { None } else { self.policy().await.and_then(|newest| pilot.carry_on(&newest)) };
-        let steps_there = steps.len();
-        let carried_on = self.session().carry_on(steps, elapsed_seconds, recipe.as_ref());
-        if let Err(error) = carried_on {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the trajectory starts over");
-            // The recipe is told anew to whoever decides first.
-            let (index, seed) = self.session().place();
-            *pilot = Pilot::new(self.config, index, seed);
-        } else if steps_there > 0 {
-            tracing::info!(next_step = steps_there, "carries on what earlier attempts reported");
+        let (next_step, key) = (steps.len(), self.session().key());
+        let newest = if steps.is_empty() { None } else { self.policy().await };
+        let recipe = newest.as_ref().and_then(|newest| newest.policy.recipe(key.index));
+        let carried_on = self.session().carry_on(steps, elapsed_seconds, recipe);
+        match carried_on {
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the trajectory starts over");
+            }
+            Ok(()) if next_step > 0 => {
+                tracing::info!(next_step, "carries on what earlier attempts reported");
+                newest.and_then(|newest| pilot.adopt(&newest));
+            }
+            Ok(()) => {}
         }
         Ok(self.info())
     }
 
     async fn history(&self, checkpoints: &[u32]) -> Result<History, ClientError> {
-        let key = self.session().export(u32::MAX).key;
+        let key = self.session().key();
         let checkpoints = checkpoints.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         let wanted = Checkpoints { epoch: key.epoch, index: key.index, checkpoints };
         wire::client::history(&self.learner, &self.config.learner, &wanted).await

@@ -83,14 +83,8 @@ impl<'a> Pilot<'a> {
         Choice { decision, follow }
     }
 
-    /// Takes over `newest` for a trajectory that is carried on, of which nothing was decided here; gives the recipe that it
-    /// follows, if any.
-    pub fn carry_on(&mut self, newest: &Published<'a>) -> Option<Recipe> {
-        self.adopt(newest)
-    }
-
     /// Takes over `newest` if it is its turn; gives the recipe that has to be followed from now on, if any.
-    fn adopt(&mut self, newest: &Published<'a>) -> Option<Recipe> {
+    pub fn adopt(&mut self, newest: &Published<'a>) -> Option<Recipe> {
         let due = self.current.as_ref().is_none_or(|current| {
             let newer = newest.version > current.published.version;
             // A recipe is meant for a whole trajectory, whatever is published meanwhile.

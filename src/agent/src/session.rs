@@ -190,9 +190,9 @@ impl<'a> Session<'a> {
         self.policy_version
     }
 
-    /// Index of the trajectory and seed of its training: what a pilot is made of.
-    pub fn place(&self) -> (u32, u32) {
-        (self.key.index, self.draw.seed)
+    /// Which attempt it is.
+    pub fn key(&self) -> TrajectoryKey {
+        self.key
     }
 
     /// Seed of the training.

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tuning::{Outcome, Problem, Step, Trajectory, TrajectoryKey};
+use tuning::{History, Outcome, Problem, Step, Trajectory, TrajectoryKey};
 
 use crate::record::{Order, Record, RecordError, Steps, check};
 
@@ -46,15 +46,6 @@ pub struct Progress {
     pub next_step: u32,
     /// Whether everything is known, the outcome included.
     pub ended: bool,
-}
-
-/// Where a trajectory can be taken up again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// Steps from 0 up to that of the checkpoint; none if the trajectory has to start over.
-    pub steps: Vec<Step>,
-    /// Seconds that earlier attempts took: what the clock of the next one starts from.
-    pub elapsed_seconds: f64,
 }
 
 /// Indices of an epoch by outcome.

@@ -23,7 +23,7 @@ mod table;
 
 pub use dataset::{Committed, Dataset, Epoch};
 pub use error::{DatasetError, Fault};
-pub use gathered::{Counts, GatherError, Gathered, History, Progress};
+pub use gathered::{Counts, GatherError, Gathered, Progress};
 pub use header::{FORMAT, Identity, METADATA_KEY};
 pub use initial::initial_data;
 pub use journal::{Journal, JournalError};

@@ -221,7 +221,7 @@ fn carried_on(before: &Steps, number: u32, step: u32, last: u32, clock: f64) -> 
 #[test]
 fn a_trajectory_is_taken_up_after_the_latest_checkpoint_as_the_attempt_left_it_that_wrote_it() {
     let mut gathered = empty();
-    assert_eq!(gathered.history(0, &[0, 1]), dataset::History::default(), "nothing is known");
+    assert_eq!(gathered.history(0, &[0, 1]), tuning::History::default(), "nothing is known");
     let first = attempt(0, 3, 0.0, None);
     gathered.merge(&Record::Steps(first.clone())).unwrap();
     let found = gathered.history(0, &[2, 1, 9]);

@@ -97,9 +97,15 @@ impl Passes {
         rows
     }
 
-    /// How many images a pass has.
-    pub fn images(&self) -> usize {
-        self.order.len()
+    /// Goes on where `kept` was.
+    ///
+    /// # Errors
+    /// If that is of another number of images.
+    pub fn go_on(&mut self, kept: Self) -> Result<()> {
+        let [found, expected] = [&kept, &*self].map(|passes| passes.order.len());
+        ensure!(found == expected, "it is of {found} training images, expected {expected}");
+        *self = kept;
+        Ok(())
     }
 
     /// The first rows of this pass, or all if they are less.

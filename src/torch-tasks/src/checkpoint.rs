@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor, nn::VarStore, no_grad};
 
 /// Tensors by name.
 pub type Named = BTreeMap<String, Tensor>;
+
+/// All of `weights`, by name, with what is not trained, such as the sums of batch normalisation.
+pub fn all(weights: &VarStore) -> Named {
+    weights.variables().into_iter().collect()
+}
 
 /// Writes `tensors` to `file`.
 ///

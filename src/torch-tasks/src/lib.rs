@@ -12,3 +12,11 @@ pub mod language_model;
 pub mod optimizers;
 pub mod text;
 pub mod wide_resnet;
+
+/// A number from 0 up to, but not, 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 up to, but not, 1".to_owned()),
+    }
+}

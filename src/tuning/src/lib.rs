@@ -38,4 +38,4 @@ pub use schedule::{Decay, Schedule};
 pub use steering::Steering;
 pub use steps::{Steps, StepsError};
 pub use symbols::SymbolCode;
-pub use trajectory::{Decision, Keep, Outcome, Step, Trajectory, TrajectoryKey};
+pub use trajectory::{Decision, History, Keep, Outcome, Step, Trajectory, TrajectoryKey, counted};

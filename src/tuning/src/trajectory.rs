@@ -1,5 +1,7 @@
 //! What is recorded of a training.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Names one try at one training.
@@ -123,6 +125,11 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
+    /// Whether it trained to its end, or diverged.
+    pub fn came_to_an_end(&self) -> bool {
+        self.outcome.is_some_and(|outcome| outcome != Outcome::Lost)
+    }
+
     /// Env steps that were trained for it, and for no other.
     pub fn env_steps(&self) -> u64 {
         self.steps.iter().filter(|step| step.step > 0).count() as u64
@@ -135,6 +142,29 @@ impl Trajectory {
             last.elapsed_seconds - if first.step > 0 { first.elapsed_seconds } else { 0.0 }
         })
     }
+}
+
+/// Where a trajectory can be taken up again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// Steps from 0 up to that of the latest checkpoint that is known of; none if the trajectory has to start over.
+    pub steps: Vec<Step>,
+    /// Seconds that earlier attempts took: what the clock of the next one starts from.
+    pub elapsed_seconds: f64,
+}
+
+/// The attempt of each index that counts: the first that came to an end, else the last that is lost and whole. Others may have
+/// lost what they had to the one that carried them on.
+pub fn counted(attempts: &[Trajectory]) -> BTreeMap<u32, &Trajectory> {
+    let mut counted: BTreeMap<u32, &Trajectory> = BTreeMap::new();
+    for attempt in attempts {
+        let held = counted.entry(attempt.key.index).or_insert(attempt);
+        if !held.came_to_an_end() && attempt.steps.first().is_some_and(|step| step.step == 0) {
+            *held = attempt;
+        }
+    }
+    counted
 }
 
 #[cfg(test)]

@@ -12,8 +12,7 @@
 //! What it exchanges with a world-model learner is in [`crate::world_model`].
 
 use serde::{Deserialize, Serialize};
-use tuning::Step;
-pub use tuning::Steps;
+pub use tuning::{History, Steps};
 
 /// Environment that learners are started in. One thread for each operator of libtorch, since several processes share a
 /// machine; and glibc keeps what a learner frees, which it soon wants again: to give it back to the kernel in between takes
@@ -67,16 +66,6 @@ impl Checkpoints {
         let steps = text.split(',').map(str::trim).filter(|step| !step.is_empty());
         steps.map(|step| step.parse().map_err(|_| step.to_owned())).collect()
     }
-}
-
-/// Where a trajectory can be taken up again.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct History {
-    /// Steps from 0 up to that of the latest checkpoint that is known of; none if the trajectory has to start over.
-    pub steps: Vec<Step>,
-    /// Seconds that earlier attempts took.
-    pub elapsed_seconds: f64,
 }
 
 /// How far a learner has an attempt durably.

@@ -10,7 +10,7 @@ use api::{TuningExperiment, meaning};
 use dataset::{Dataset, Identity};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tuning::{Outcome, Problem, Trajectory};
+use tuning::{Problem, Trajectory};
 use wire::forecast::ForecastScores;
 use wire::learner::EpochSummary;
 use wire::settings::Algorithm;
@@ -177,18 +177,9 @@ impl Epoch {
         self.figures.get("simulated_objective").copied()
     }
 
-    /// The attempt of each index that counts: the first that came to an end, else the last that was lost.
+    /// The attempt of each index that counts.
     pub(crate) fn trajectories(&self) -> Vec<&Trajectory> {
-        let mut counted: BTreeMap<u32, &Trajectory> = BTreeMap::new();
-        for attempt in &self.attempts {
-            let held = counted.entry(attempt.key.index).or_insert(attempt);
-            // A lost one that another carried on is not whole.
-            let whole = attempt.steps.first().is_some_and(|step| step.step == 0);
-            if held.outcome == Some(Outcome::Lost) && whole {
-                *held = attempt;
-            }
-        }
-        counted.into_values().collect()
+        tuning::counted(&self.attempts).into_values().collect()
     }
 
     /// Env steps really trained, those of attempts that did not count included.

@@ -1,9 +1,7 @@
 //! What the trajectories of an epoch did on their way, in quantiles.
 
 use serde::{Deserialize, Serialize};
-use tuning::{Problem, Step, Trajectory, quantiles};
-
-use super::summary::{came_to_an_end, winners};
+use tuning::{Problem, Step, Trajectory, counted, quantiles};
 
 /// The quantiles that are kept.
 pub const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
@@ -33,7 +31,7 @@ pub struct Curve {
 
 /// The course that the trajectories of an epoch took. Lost ones are left out.
 pub(super) fn course(problem: &Problem, trajectories: &[Trajectory]) -> Course {
-    let counted: Vec<&Trajectory> = winners(trajectories).into_values().filter(|t| came_to_an_end(t)).collect();
+    let counted: Vec<&Trajectory> = counted(trajectories).into_values().filter(|t| t.came_to_an_end()).collect();
     let curve = |name: &String, of: &dyn Fn(&Step) -> f64| Curve { name: name.clone(), points: points(&counted, of) };
     let metrics = problem.metrics.iter().enumerate();
     let steered = problem.hyperparameters.iter().enumerate();

@@ -86,9 +86,7 @@ impl Learner {
         let Some(gathering) = progress.gathering.as_ref().filter(|gathering| gathering.epoch == wanted.epoch) else {
             return Err(LearnerError::Refused(format!("epoch {} is not being gathered", wanted.epoch)));
         };
-        let dataset::History { steps, elapsed_seconds } =
-            gathering.spool.gathered().history(wanted.index, &checkpoints);
-        Ok(History { steps, elapsed_seconds })
+        Ok(gathering.spool.gathered().history(wanted.index, &checkpoints))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {

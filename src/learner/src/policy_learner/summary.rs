@@ -1,13 +1,11 @@
 //! A gathered epoch in figures.
 
-use std::collections::BTreeMap;
-
-use tuning::{Direction, Outcome, Problem, Trajectory};
+use tuning::{Direction, Outcome, Problem, Trajectory, counted};
 use wire::learner::EpochSummary;
 
 /// What an epoch came to. `policy_version` is that of the policy that acted in it.
 pub(crate) fn summary(problem: &Problem, epoch: u32, trajectories: &[Trajectory], policy_version: u64) -> EpochSummary {
-    let winners = winners(trajectories);
+    let winners = counted(trajectories);
     let count = |outcome| winners.values().filter(|t| t.outcome == Some(outcome)).count() as u32;
     let finals: Vec<f64> = winners.values().filter_map(|t| problem.final_objective(t)).collect();
     let better = |a: f64, b: f64| if problem.objective.direction.better(a, b) { a } else { b };
@@ -22,24 +20,6 @@ pub(crate) fn summary(problem: &Problem, epoch: u32, trajectories: &[Trajectory]
     }
 }
 
-/// The attempt of each index that counts: the first that came to an end, else the last that was lost.
-pub(super) fn winners(trajectories: &[Trajectory]) -> BTreeMap<u32, &Trajectory> {
-    let mut winners: BTreeMap<u32, &Trajectory> = BTreeMap::new();
-    for trajectory in trajectories {
-        let held = winners.entry(trajectory.key.index).or_insert(trajectory);
-        let whole = trajectory.steps.first().is_some_and(|step| step.step == 0);
-        if !came_to_an_end(held) && whole {
-            *held = trajectory;
-        }
-    }
-    winners
-}
-
-/// Whether it trained to its end, or diverged.
-pub(super) fn came_to_an_end(trajectory: &Trajectory) -> bool {
-    trajectory.outcome.is_some_and(|outcome| outcome != Outcome::Lost)
-}
-
 /// The least standard deviation of objectives that counts, in ranges of the objective.
 const LEAST_DEVIATION: f64 = 0.01;
 
@@ -48,7 +28,7 @@ const LEAST_DEVIATION: f64 = 0.01;
 /// that: trainings that all come to the same would make a large number of nothing. Far above 0 the policy has found what the
 /// world model gets wrong.
 pub(crate) fn simulated_excess(problem: &Problem, simulated: f64, trajectories: &[Trajectory]) -> Option<f64> {
-    let finals: Vec<f64> = winners(trajectories).values().filter_map(|t| problem.final_objective(t)).collect();
+    let finals: Vec<f64> = counted(trajectories).values().filter_map(|t| problem.final_objective(t)).collect();
     let count = finals.len() as f64;
     let mean = finals.iter().sum::<f64>() / count;
     let deviation = (finals.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();

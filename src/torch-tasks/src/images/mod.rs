@@ -25,7 +25,7 @@ pub struct DataOptions {
     #[arg(long, env = "VISION_DATA", value_name = "FOLDER")]
     pub data: PathBuf,
     /// Share of the training images that is held out for the reward
-    #[arg(long, env = "VISION_HOLDOUT", default_value_t = 0.05, value_parser = share)]
+    #[arg(long, env = "VISION_HOLDOUT", default_value_t = 0.05, value_parser = crate::share)]
     pub holdout: f64,
     /// Seed of which ones are
     #[arg(long, env = "VISION_DATA_SEED", default_value_t = 0)]
@@ -164,14 +164,6 @@ fn statistics(images: &Tensor) -> (Tensor, Tensor) {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// A number from 0 up to, but not, 1.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 up to, but not, 1".to_owned()),
-    }
 }
 
 #[cfg(test)]

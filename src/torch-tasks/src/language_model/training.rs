@@ -191,7 +191,7 @@ impl Training for LanguageModelTraining<'_> {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        checkpoint::write(&folder.join(WEIGHTS), &self.network.weights.variables().into_iter().collect())?;
+        checkpoint::write(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::write(&folder.join(MOMENTS), self.optimizer.state())?;
         checkpoints::write(folder, &(&self.same, self.steps))
     }
@@ -202,7 +202,7 @@ impl Training for LanguageModelTraining<'_> {
             let found = found.get(field).unwrap_or(&Value::Null);
             ensure!(found == expected, "it is of another training: its {field} is {found}, expected {expected}");
         }
-        checkpoint::read(&folder.join(WEIGHTS), &self.network.weights.variables().into_iter().collect())?;
+        checkpoint::read(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::read(&folder.join(MOMENTS), self.optimizer.state())?;
         self.passes = passes(&self.text.training, self.options.batch_size, self.seed)?;
         for _ in 0..steps {

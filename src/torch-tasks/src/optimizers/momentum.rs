@@ -3,7 +3,7 @@
 use tasks::classification::Sgd;
 use tch::{Tensor, nn::VarStore, no_grad};
 
-use super::trainable;
+use super::{gradients, trainable};
 use crate::checkpoint::Named;
 
 /// The velocity of each weight.
@@ -22,16 +22,13 @@ impl Momentum {
 
     /// One step down `loss`, a single number.
     pub fn step(&mut self, loss: &Tensor, with: &Sgd) {
-        self.weights.iter_mut().for_each(Tensor::zero_grad);
-        loss.backward();
+        let gradients = gradients(loss, &self.weights);
         no_grad(|| {
-            for (weight, velocity) in self.weights.iter_mut().zip(self.velocities.values_mut()) {
-                let gradient = weight.grad();
-                if gradient.defined() {
-                    *velocity *= with.momentum;
-                    *velocity += gradient + with.weight_decay * &*weight;
-                    *weight -= with.learning_rate * &*velocity;
-                }
+            let weights = self.weights.iter_mut().zip(gradients);
+            for ((weight, gradient), velocity) in weights.zip(self.velocities.values_mut()) {
+                *velocity *= with.momentum;
+                *velocity += gradient + with.weight_decay * &*weight;
+                *weight -= with.learning_rate * &*velocity;
             }
         });
     }

@@ -38,10 +38,10 @@ pub struct TextOptions {
     #[arg(long, env = "TEXT_TARGET", default_value = "de")]
     pub target: String,
     /// Share of the training text that is held out for the reward, where there are no files for it
-    #[arg(long, env = "TEXT_HOLDOUT", default_value_t = 0.05, value_parser = crate::images::share)]
+    #[arg(long, env = "TEXT_HOLDOUT", default_value_t = 0.05, value_parser = crate::share)]
     pub holdout: f64,
     /// Share of the text that is set aside as test split, where there are no files for it
-    #[arg(long, env = "TEXT_TEST_SHARE", default_value_t = 0.05, value_parser = crate::images::share)]
+    #[arg(long, env = "TEXT_TEST_SHARE", default_value_t = 0.05, value_parser = crate::share)]
     pub test_share: f64,
     /// Seed of which parts those are
     #[arg(long, env = "TEXT_DATA_SEED", default_value_t = 0)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, value_parser};
 use tasks::checkpoints;
 use tasks::classification::{Measured, Passes, Sgd, metrics};
@@ -13,7 +13,7 @@ use tuning::Random;
 
 use super::augmentation::augmented;
 use super::network::WideResNet;
-use crate::checkpoint::{self, Named};
+use crate::checkpoint;
 use crate::images::{Data, Split};
 use crate::optimizers::Momentum;
 
@@ -132,11 +132,6 @@ impl<'a> WideResNetTraining<'a> {
         Measured { loss: sums.double_value(&[0]), accuracy: sums.double_value(&[1]) }
     }
 
-    /// Weights, and the sums of batch normalisation.
-    fn weights(&self) -> Named {
-        self.network.weights.variables().into_iter().collect()
-    }
-
     fn metrics(&self, training: Measured) -> Result<Values, Divergence> {
         metrics(training, self.measured(&self.data.validation), self.measured(&self.data.test))
     }
@@ -164,18 +159,17 @@ impl Training for WideResNetTraining<'_> {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        checkpoint::write(&folder.join(WEIGHTS), &self.weights())?;
+        checkpoint::write(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::write(&folder.join(VELOCITIES), self.optimizer.state())?;
         checkpoints::write(folder, &(&self.passes, &self.augmentation))
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
         let (passes, augmentation): (Passes, Random) = checkpoints::read(folder)?;
-        let [found, expected] = [&passes, &self.passes].map(Passes::images);
-        ensure!(found == expected, "it is of {found} training images, expected {expected}");
-        checkpoint::read(&folder.join(WEIGHTS), &self.weights())?;
+        self.passes.go_on(passes)?;
+        checkpoint::read(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::read(&folder.join(VELOCITIES), self.optimizer.state())?;
-        (self.passes, self.augmentation) = (passes, augmentation);
+        self.augmentation = augmentation;
         Ok(())
     }
 }

@@ -44,8 +44,14 @@ LIBRARIES = {
     "huggingface": list(KNOBS),
     "lightning": ["learning_rate", "weight_decay", "momentum"],
     "optax": ["learning_rate", "weight_decay"],
+    "prometheus": ["learning_rate"],
 }
-MODULES = {"huggingface": "transformers"}
+MODULES = {"huggingface": "transformers", "prometheus": "prometheus_client"}
+# The one whose metrics are read from its own page.
+SHOWN = {
+    "range: [0, 100]": "range: [0, 100], from: {prometheus: 'eval_loss{split=\"valid\"}'}",
+    "envSteps: 3": "metricsPage: {port: 9100}\n    envSteps: 3",
+}
 
 
 def needs(library):
@@ -79,6 +85,8 @@ def test_within_a_run_what_is_steered_is_applied(library, tmp_path):
     steered = LIBRARIES[library]
     command = json.dumps([sys.executable, str(HERE / "examples" / f"with_{library}.py")])
     text = EXPERIMENT.format(steered=", ".join(KNOBS[name] for name in steered), command=command)
+    for reported, shown in SHOWN.items() if library == "prometheus" else ():
+        text = text.replace(reported, shown)
     (tmp_path / "experiment.yaml").write_text(text)
     run = [Path(programs) / "trainpilot", "run", "experiment.yaml", "--dir", "run"]
     output = subprocess.run(run, cwd=tmp_path, env=environment(), capture_output=True, text=True)

@@ -91,17 +91,18 @@ class Tuner:
             self._begin(start)
 
     def step(
-        self, metrics: Mapping[str, SupportsFloat], in_force: Mapping[str, SupportsFloat] | None = None
+        self, metrics: Mapping[str, SupportsFloat] | None = None, in_force: Mapping[str, SupportsFloat] | None = None
     ) -> dict[str, float]:
         """Reports what was measured after an env step, the first time before any training; gives the next values.
 
-        `metrics` are numbers, or tensors of one number, by name. `in_force` are values really used, where they are not
+        `metrics` are numbers, or tensors of one number, by name: all that the experiment does not read from a page of
+        yours (`metrics[].from`). `in_force` are values really used, where they are not
         those that were asked for. A metric that is no finite number is reported as a divergence, which ends the training.
         An agent that goes away is waited for once; without it the training goes on unchanged.
         """
         if self.done:
             raise RuntimeError("the training is over")
-        measured = {name: float(value) for name, value in metrics.items()}
+        measured = {name: float(value) for name, value in (metrics or {}).items()}
         for name, value in measured.items():
             if not math.isfinite(value):
                 self.diverged(f"{name} is {value}")

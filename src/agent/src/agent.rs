@@ -13,8 +13,9 @@ use wire::trainer::{StepAnswer, StepReport, TrajectoryInfo};
 
 use crate::figures::Figures;
 use crate::pilot::{Pilot, Published};
-use crate::report::Refusal;
+use crate::report::{Metrics, Refusal};
 use crate::session::{Next, Session};
+use crate::trainer_page::TrainerPage;
 
 /// Receives the newest policy; none until the first one has come.
 pub type Policies = watch::Receiver<Option<Published<'static>>>;
@@ -30,6 +31,8 @@ pub struct Agent {
     policies: Policies,
     acknowledged: watch::Sender<Acknowledgement>,
     figures: Figures,
+    /// Where metrics are read that the trainer does not report.
+    page: Option<TrainerPage>,
     /// Speaks to the policy learner.
     learner: Client,
     policy_wait: Duration,
@@ -44,6 +47,7 @@ impl Agent {
         attempt: u32,
         policies: Policies,
         learner: Client,
+        page: Option<TrainerPage>,
     ) -> Result<Arc<Self>, prometheus::Error> {
         let session = Session::new(config, index, attempt);
         let figures = Figures::new(config, session.key())?;
@@ -54,6 +58,7 @@ impl Agent {
             policies,
             acknowledged: watch::Sender::new(Acknowledgement { next_step: 0, ended: false }),
             figures,
+            page,
             learner,
             policy_wait: Duration::try_from_secs_f64(config.policy_wait_seconds).unwrap_or_default(),
             started: Instant::now(),
@@ -121,7 +126,8 @@ impl Agent {
     pub async fn report(&self, report: StepReport) -> Result<StepAnswer, Refusal> {
         let mut pilot = self.pilot.lock().await;
         let elapsed = self.started.elapsed().as_secs_f64();
-        if let Next::Answer(answer) = self.session().report(report, elapsed)? {
+        let measured = self.measured(&report).await?;
+        if let Next::Answer(answer) = self.session().report(report, measured, elapsed)? {
             return Ok(answer);
         }
         let first = self.session().observed().len() == 1;
@@ -132,6 +138,16 @@ impl Agent {
         let answer = session.decide(choice);
         self.figures.decided(began.elapsed());
         Ok(answer)
+    }
+
+    /// The metrics of a report, with those that the trainer shows on its own page. A report that is not the one due is left as
+    /// it is: the page has moved on from what was asked then.
+    async fn measured(&self, report: &StepReport) -> Result<Metrics, Refusal> {
+        let mut metrics = report.metrics.clone();
+        if let Some(page) = self.page.as_ref().filter(|_| self.session().awaits(report)) {
+            page.complete(&mut metrics).await?;
+        }
+        Ok(metrics)
     }
 
     /// The record from step `from` on.

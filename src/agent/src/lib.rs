@@ -14,6 +14,7 @@ pub mod pilot;
 pub mod policy;
 pub mod report;
 pub mod session;
+pub mod trainer_page;
 pub mod trainer_server;
 
 #[cfg(test)]

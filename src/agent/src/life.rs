@@ -20,6 +20,7 @@ use wire::http::{Listener, Peer, Timeouts};
 use wire::tls::{Identity, Role, TlsError};
 
 use crate::agent::Agent;
+use crate::trainer_page::{PageError, TrainerPage};
 use crate::{cluster_server, learner_link, trainer_server};
 
 /// How long answers that are under way at the end may still take.
@@ -40,6 +41,8 @@ pub struct Place {
     pub listen: SocketAddr,
     /// File that is written once everything is ready.
     pub announce: Option<PathBuf>,
+    /// Port on loopback at which the trainer shows metrics of its own.
+    pub metrics_port: Option<u16>,
     /// Time between being told to stop and being killed.
     pub grace: Duration,
     /// Whether it stays until it is told to stop, even if its trajectory is over and safe: something else would start it
@@ -91,6 +94,9 @@ pub enum LifeError {
     /// The figures contradict each other.
     #[error("could not set up the figures")]
     Figures(#[from] prometheus::Error),
+    /// The trainer's own page can't be read.
+    #[error("no metrics from the trainer's page")]
+    Page(#[from] PageError),
     /// Time ran out before everything was safe.
     #[error("stopped with {0} steps that nobody has stored")]
     Undelivered(usize),
@@ -103,7 +109,8 @@ pub async fn run(config: &'static AgentConfig, identity: &Identity, place: &Plac
     let learner = wire::http::client(identity, Role::Learner, Timeouts::REQUEST)?;
     let stream = wire::http::client(identity, Role::Learner, Timeouts::STREAM)?;
     let (sender, policies) = watch::channel(None);
-    let agent = Agent::new(config, place.index, place.attempt, policies, learner)?;
+    let page = config.page.as_ref().map(|page| TrainerPage::new(page, place.metrics_port)).transpose()?;
+    let agent = Agent::new(config, place.index, place.attempt, policies, learner, page)?;
     let servers = serve(&agent, identity, place).await?;
     let link = learner_link::follow(stream, &config.learner, &config.problem, sender);
     let end = async {

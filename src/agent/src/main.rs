@@ -14,6 +14,7 @@ use wire::agent::{AgentConfig, attempt_of};
 use wire::exposition::Limits;
 use wire::http::Timeouts;
 use wire::tls::{Identity, Role};
+use wire::trainer::METRICS_PORT_VARIABLE;
 
 /// The sidecar of one training.
 #[derive(Parser)]
@@ -56,6 +57,9 @@ struct Run {
     /// File to write both addresses to, as a line of JSON, once everything is ready.
     #[arg(long, env = "TRAINPILOT_ANNOUNCE", value_name = "FILE")]
     announce: Option<PathBuf>,
+    /// Port on loopback at which the trainer shows metrics, where the configuration reads some from there.
+    #[arg(long, env = METRICS_PORT_VARIABLE, value_name = "PORT")]
+    metrics_port: Option<u16>,
     /// Seconds between SIGTERM and being killed, in which the rest of the record is brought to safety.
     #[arg(long, env = "TRAINPILOT_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     grace_seconds: u64,
@@ -117,7 +121,18 @@ fn read(file: &Path) -> anyhow::Result<AgentConfig> {
 }
 
 fn place(arguments: Run) -> anyhow::Result<Place> {
-    let Run { index, pod_uid, trainer_listen, trainer_path, listen, announce, grace_seconds, sidecar, .. } = arguments;
+    let Run {
+        index,
+        pod_uid,
+        trainer_listen,
+        trainer_path,
+        listen,
+        announce,
+        metrics_port,
+        grace_seconds,
+        sidecar,
+        ..
+    } = arguments;
     let attempt = match pod_uid {
         None => arguments.attempt,
         Some(uid) => attempt_of(&uid).with_context(|| format!("--pod-uid is {uid:?}, expected the id of a pod"))?,
@@ -128,5 +143,5 @@ fn place(arguments: Run) -> anyhow::Result<Place> {
         "--trainer-path is {trainer_path:?}, expected \"\" or a path that begins, but does not end, with a slash"
     );
     let grace = Duration::from_secs(grace_seconds);
-    Ok(Place { index, attempt, trainer_listen, trainer_path, listen, announce, grace, sidecar })
+    Ok(Place { index, attempt, trainer_listen, trainer_path, listen, announce, metrics_port, grace, sidecar })
 }

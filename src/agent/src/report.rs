@@ -1,6 +1,11 @@
 //! Reading a trainer's report, and what is said to a trainer whose report is not taken.
 
+use std::collections::BTreeMap;
+
 use wire::trainer::StepReport;
+
+/// Metrics by name; none stands for a number that is not finite.
+pub type Metrics = BTreeMap<String, Option<f64>>;
 
 /// Largest report taken, in bytes.
 pub const REPORT_LIMIT: usize = 64 * 1024;
@@ -58,6 +63,14 @@ pub enum Refusal {
         name: String,
         /// Names of all metrics.
         expected: String,
+    },
+    /// The trainer's own page does not have what was not reported.
+    #[error("the trainer's page {url}: {problem}")]
+    Page {
+        /// Where it was looked for.
+        url: String,
+        /// What is wrong.
+        problem: String,
     },
 }
 

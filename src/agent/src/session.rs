@@ -10,7 +10,7 @@ use wire::learner::Steps;
 use wire::trainer::{StepAnswer, StepReport, TrajectoryInfo};
 
 use crate::pilot::Choice;
-use crate::report::Refusal;
+use crate::report::{Metrics, Refusal};
 
 /// A value counts as applied if it differs by no more than this share, which leaves room for single precision.
 const READ_BACK_TOLERANCE: f64 = 1e-6;
@@ -119,8 +119,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes a report that came `elapsed_seconds` after the start of the attempt. A refused one changes nothing.
-    pub fn report(&mut self, report: StepReport, elapsed_seconds: f64) -> Result<Next, Refusal> {
+    /// Whether a report is the one due, and has metrics to be recorded.
+    pub fn awaits(&self, report: &StepReport) -> bool {
+        let is_new = matches!(self.repeated(report), Ok(None)) && self.expect(report.step).is_ok();
+        is_new && report.diverged.is_none()
+    }
+
+    /// Takes a report that came `elapsed_seconds` after the start of the attempt, when the metrics were those of `measured`. A
+    /// refused one changes nothing.
+    pub fn report(&mut self, report: StepReport, measured: Metrics, elapsed_seconds: f64) -> Result<Next, Refusal> {
         if let Some(next) = self.repeated(&report)? {
             return Ok(next);
         }
@@ -128,7 +135,7 @@ impl<'a> Session<'a> {
         if report.diverged.is_some() {
             return Ok(self.end(report, Outcome::Diverged));
         }
-        let (metrics, applied) = (self.metrics(&report)?, self.applied(&report)?);
+        let (metrics, applied) = (self.metrics(&measured)?, self.applied(&report)?);
         let Some(metrics) = metrics else {
             return Ok(self.end(report, Outcome::Diverged));
         };
@@ -238,15 +245,15 @@ impl<'a> Session<'a> {
         if got == expected { Ok(()) } else { Err(Refusal::OutOfOrder { got, expected }) }
     }
 
-    /// Reported metrics in the problem's order; none if one is not finite.
-    fn metrics(&self, report: &StepReport) -> Result<Option<Vec<f64>>, Refusal> {
+    /// Metrics in the problem's order; none if one is not finite.
+    fn metrics(&self, measured: &Metrics) -> Result<Option<Vec<f64>>, Refusal> {
         let names = || self.config.problem.metrics.iter().map(|metric| metric.name.as_str());
-        known("metric", report.metrics.keys(), names().collect())?;
+        known("metric", measured.keys(), names().collect())?;
         let mut metrics = Vec::new();
         for name in names() {
             let missing =
                 || Refusal::Missing { name: name.to_owned(), expected: names().collect::<Vec<_>>().join(", ") };
-            metrics.push(*report.metrics.get(name).ok_or_else(missing)?);
+            metrics.push(*measured.get(name).ok_or_else(missing)?);
         }
         Ok(metrics.into_iter().map(|metric| metric.filter(|x| x.is_finite())).collect())
     }

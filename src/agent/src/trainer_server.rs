@@ -104,5 +104,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Checkpoints(_) | Refusal::Shape { .. } | Refusal::Unknown { .. } | Refusal::Missing { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        // What serves it may only be starting: trainers ask again where a server is at fault.
+        Refusal::Page { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

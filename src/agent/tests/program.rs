@@ -5,10 +5,10 @@
 mod common;
 
 use common::fixtures::{network, report};
-use common::{Experiment, Learner, local, read};
+use common::{Experiment, Learner, Page, local, read};
 use serde_json::{Value, json};
 use tuning::Outcome;
-use wire::agent::{Acknowledgement, PolicyUpdates};
+use wire::agent::{Acknowledgement, PolicyUpdates, TrainerPage};
 use wire::client::{acknowledge, trajectory_page};
 use wire::exposition::{Limits, parse};
 use wire::http::{Timeouts, client};
@@ -53,6 +53,62 @@ async fn a_trajectory_is_steered_scraped_and_acknowledged_and_then_the_program_e
     acknowledge(&agent.operator, &agent.at.address, &Acknowledgement { ended: true, ..part }).await.unwrap();
     assert_eq!(agent.ended().await.0, Some(0));
     assert!(learner.stored.lock().unwrap().is_empty(), "it left the gatherer's work to the gatherer");
+}
+
+#[tokio::test]
+async fn metrics_that_are_not_reported_are_read_from_the_trainers_own_page() {
+    let page = Page::serve("");
+    let (experiment, _learner) = with_policy(|config| {
+        let sample = r#"eval_score{split="valid"}"#.to_owned();
+        config.page = Some(TrainerPage { path: "/numbers".into(), metrics: [("accuracy".into(), sample)].into() });
+    })
+    .await;
+    let agent = experiment.start(&["--metrics-port", &page.port]).await;
+    let mut step = report(0, 0.0);
+    step.metrics.remove("accuracy");
+    let bare = || serde_json::to_vec(&step).unwrap();
+    let (status, text) = agent.post(bare()).await;
+    assert_eq!(status, 503, "{text}");
+    assert!(text.contains(r#"it has no eval_score{split="valid"} for accuracy: it has none of that name"#), "{text}");
+    page.show("eval_score{split=\"valid\",fold=\"1\"} 1\neval_score{split=\"valid\",fold=\"2\"} 2\n");
+    let (_, text) = agent.post(bare()).await;
+    assert!(text.contains("expected labels that only one of them has"), "{text}");
+    page.show("# TYPE eval_score gauge\neval_score{split=\"train\"} 0.9\neval_score{split=\"valid\"} 2.5e-1\n");
+    let first = agent.post(bare()).await;
+    assert_eq!(first.0, 200, "{}", first.1);
+    page.show("eval_score{split=\"valid\"} 0.5\n");
+    assert_eq!(agent.post(bare()).await, first, "a repeated report is not measured anew");
+    // What is reported all the same counts; what is not finite ends the trajectory.
+    assert_eq!(agent.post(serde_json::to_vec(&report(1, 0.75)).unwrap()).await.0, 200);
+    page.show("eval_score{split=\"valid\"} NaN\n");
+    step.step = 2;
+    let last: Value = serde_json::from_str(&agent.post(serde_json::to_vec(&step).unwrap()).await.1).unwrap();
+    assert_eq!(last["done"], json!(true));
+    let scraped = trajectory_page(&agent.operator, &agent.at.address, 0, 1 << 20).await.unwrap();
+    let scraped = parse(&scraped, &experiment.config.problem, &Limits::default()).unwrap();
+    assert_eq!(scraped.steps.iter().map(|step| step.metrics[1]).collect::<Vec<_>>(), [0.25, 0.75]);
+    assert_eq!(scraped.outcome, Some(Outcome::Diverged));
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_read_is_told_of_at_the_start_or_with_the_report() {
+    let sample = |text: &str| TrainerPage { path: "/metrics".into(), metrics: [("loss".into(), text.into())].into() };
+    let experiment = Experiment::new(|config| config.page = Some(sample("rate(loss[5m])")));
+    let fails = async |experiment: &Experiment, arguments: &[&str]| {
+        let ended = experiment.command(arguments).output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let log = fails(&experiment, &["--metrics-port", "1"]).await;
+    assert!(log.contains("rate(loss[5m])") && log.contains("expected labels"), "{log}");
+    let experiment = Experiment::new(|config| config.page = Some(sample("loss")));
+    assert!(fails(&experiment, &[]).await.contains("--metrics-port is missing"));
+    let agent = experiment.start(&["--metrics-port", "1"]).await;
+    let mut step = report(0, 0.1);
+    step.metrics.remove("loss");
+    let (status, text) = agent.post(serde_json::to_vec(&step).unwrap()).await;
+    assert_eq!(status, 503);
+    assert!(text.contains("the trainer's page http://127.0.0.1:1/metrics: no connection"), "{text}");
 }
 
 /// What the agent answers to `GET /v1/trajectory` with this query.

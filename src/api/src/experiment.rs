@@ -97,6 +97,9 @@ const STARTS: &str = "initial of a task: expected names of hyperparameters, and 
 #[x_kube(validation = Rule::new("self.metrics.exists(m, m.name == self.objective.metric)")
     .message(Message::Expression("'objective.metric is %s: expected the name of one of metrics'.format([self.objective.metric])".into()))
     .field_path(".objective.metric"))]
+#[x_kube(validation = Rule::new("self.metrics.exists(m, has(m.from)) == has(self.trajectory.metricsPage)")
+    .message("expected metricsPage if, and only if, some of metrics have from: it is the page that they are read on")
+    .field_path(".trajectory.metricsPage"))]
 #[x_kube(validation = Rule::new(concat!("!has(self.algorithm.ppo) || ", trajectories_per_epoch!(), " % ", group!(), " == 0"))
     .message(Message::Expression(concat!("'group is %s: expected a divisor of trajectoriesPerEpoch, which is %s'.format([", group!(), ", ", trajectories_per_epoch!(), "])").into()))
     .field_path(".algorithm.ppo.group"))]

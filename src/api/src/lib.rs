@@ -32,12 +32,15 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 pub use k8s_openapi::jiff::Timestamp;
 pub use policy::{ArtifactSpec, FiguresSpec, OriginSpec, PublishSpec, TuningPolicy, TuningPolicySpec};
 pub use problem::{
-    ConstantSpec, DecaySpec, DirectionSpec, HyperparameterSpec, MetricSpec, ObjectiveSpec, ScaleSpec, ScheduleSpec,
+    ConstantSpec, DecaySpec, DirectionSpec, HyperparameterSpec, MetricSourceSpec, MetricSpec, ObjectiveSpec, ScaleSpec,
+    ScheduleSpec,
 };
 pub use simple::{DrawsSpec, OrderSpec, OutputSpec, PolicyKindSpec, PrecisionSpec, SimpleSpec, WorldModelSpec};
 pub use status::{
     ObjectiveStatus, Phase, PublishedStatus, RepetitionPhase, RepetitionStatus, ResolvedArtifact, ResolvedStatus,
     TrajectoriesStatus, TuningExperimentStatus,
 };
-pub use trajectory::{ContainerSpec, EnvSpec, PodSpec, TRAINER, TaskSpec, TemplateSpec, TrajectorySpec};
+pub use trajectory::{
+    ContainerSpec, EnvSpec, MetricsPageSpec, PodSpec, TRAINER, TaskSpec, TemplateSpec, TrajectorySpec,
+};
 pub use validation::{Violation, check_update, validate, violations};

@@ -45,9 +45,24 @@ pub struct MetricSpec {
     /// `Logit`, finer towards both ends, for accuracies. Default: Linear. Immutable.
     #[serde(default)]
     pub scale: ScaleSpec,
+    /// Where it is read if the trainer does not report it. Default: the trainer reports it. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<MetricSourceSpec>,
     /// Whether policies see it. Others are only recorded, which is what a test split wants. Default: true. Immutable.
     #[serde(default = "yes")]
     pub observed: bool,
+}
+
+/// Where a metric is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricSourceSpec {
+    /// A sample on the page that `trajectory.metricsPage` names, such as `eval_loss{split="valid"}`: it is read when the trainer
+    /// reports an env step without this metric. Labels that are not named may have any value; exactly one sample must be left.
+    /// Immutable.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = Rule::new(r#"self.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*([{][a-zA-Z_][a-zA-Z0-9_]*="[^"{}\\\\]*"(,[a-zA-Z_][a-zA-Z0-9_]*="[^"{}\\\\]*")*[}])?$')"#).message(Message::Expression("'prometheus is %s: expected a name, and perhaps labels, as in eval_loss{split=\"valid\"}'.format([self])".into())))]
+    pub prometheus: String,
 }
 
 /// How a metric's range is bent before a network sees it.

@@ -25,6 +25,9 @@ pub struct TrajectorySpec {
     #[serde(default = "three")]
     #[schemars(range(min = 0, max = 100))]
     pub retries: u32,
+    /// Page of Prometheus text on which the trainer shows the metrics that have `from`. Default: none. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_page: Option<MetricsPageSpec>,
     /// Training problems: each trajectory draws one by its seed. Default: one problem without a name. Immutable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -34,6 +37,22 @@ pub struct TrajectorySpec {
     /// The pod that trains. The container named `trainer` is the user's; run on one machine, its `command`, `args` and
     /// `env` start a process and everything else is ignored. Immutable.
     pub template: TemplateSpec,
+}
+
+/// A trainer's own page of Prometheus text, on loopback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsPageSpec {
+    /// Port that the trainer listens at, also told to it as `TRAINPILOT_METRICS_PORT`. On one machine, where trainings run side by
+    /// side, it has to go by that variable, which then names a free port. Immutable.
+    #[schemars(range(min = 1, max = 65535))]
+    #[x_kube(validation = Rule::new("self < 8090 || self > 8091").message(Message::Expression("'port is %s: expected another one than 8090 and 8091, which are the agent\\'s'.format([self])".into())))]
+    pub port: u16,
+    /// Path of the page. Default: /metrics. Immutable.
+    #[serde(default = "metrics_path")]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = Rule::new("self.startsWith('/')").message(Message::Expression("'path is %s: expected a slash first'.format([self])".into())))]
+    pub path: String,
 }
 
 /// A training problem.
@@ -149,6 +168,10 @@ impl TemplateSpec {
         let trainer = self.spec.containers.iter().find(|container| container.name == TRAINER);
         trainer.expect("a valid template has a container named trainer")
     }
+}
+
+fn metrics_path() -> String {
+    "/metrics".to_owned()
 }
 
 fn one() -> f64 {

@@ -248,6 +248,7 @@ fn batch(valid: &Valid<'_>, wish: &Wish, batch: BatchWish, parallelism: u32) -> 
         policy_updates: meaning::policy_updates(valid.spec),
         learner: wish.observed.address.clone(),
         policy_wait_seconds: POLICY_WAIT_SECONDS,
+        page: meaning::trainer_page(valid.spec),
     };
     Workload::Batch { trajectories: batch.trajectories, parallelism, agent: Box::new(agent) }
 }

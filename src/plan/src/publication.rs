@@ -1,7 +1,7 @@
 //! What an experiment leaves for others: where its learners put things, and the TuningPolicy that says so.
 
 use api::{
-    ArtifactSpec, FiguresSpec, OriginSpec, Phase, TuningExperiment, TuningExperimentStatus, TuningPolicy,
+    ArtifactSpec, FiguresSpec, MetricSpec, OriginSpec, Phase, TuningExperiment, TuningExperimentStatus, TuningPolicy,
     TuningPolicySpec, labels, meaning,
 };
 
@@ -44,7 +44,8 @@ pub(crate) fn policy(valid: &Valid<'_>, status: &TuningExperimentStatus) -> Opti
             best: best.repetition,
             action_space: valid.problem.action_space_hash(),
             objective: valid.spec.objective.clone(),
-            metrics: valid.spec.metrics.clone(),
+            // Where they were read is that experiment's own affair.
+            metrics: valid.spec.metrics.iter().map(|metric| MetricSpec { from: None, ..metric.clone() }).collect(),
             hyperparameters: valid.spec.hyperparameters.clone(),
             multipliers: valid.spec.multipliers.clone(),
             env_steps: valid.spec.trajectory.env_steps,

@@ -153,6 +153,29 @@ fn a_batch_is_an_indexed_job_of_the_users_pod_with_an_agent_in_it() {
 }
 
 #[test]
+fn agent_and_trainer_are_told_where_the_trainer_shows_metrics() {
+    let page = EXPERIMENT
+        .replace("envSteps: 10", "envSteps: 10\n    metricsPage: {port: 9100}")
+        .replacen("range: [0, 1]", "range: [0, 1], from: {prometheus: score}", 1)
+        .replace("TRAINPILOT_URL, value", "TRAINPILOT_METRICS_PORT, value");
+    let experiment = experiment(&page);
+    let objects = objects(&experiment, 2).unwrap();
+    let [Object::ConfigMap(config), Object::Job(job)] = &objects[..] else { panic!("{objects:?}") };
+    let agent: wire::agent::AgentConfig = serde_json::from_str(&config.data.as_ref().unwrap()["config.json"]).unwrap();
+    let read = agent.page.unwrap();
+    assert_eq!(
+        (read.path.as_str(), read.metrics.into_values().collect::<Vec<_>>()),
+        ("/metrics", vec!["score".into()])
+    );
+    let pod = job.spec.as_ref().unwrap().template.spec.as_ref().unwrap();
+    for container in [&pod.containers[0], &pod.init_containers.as_ref().unwrap()[0]] {
+        let ports: Vec<_> =
+            container.env.iter().flatten().filter(|variable| variable.name == "TRAINPILOT_METRICS_PORT").collect();
+        assert_eq!(ports.iter().map(|port| port.value.as_deref()).collect::<Vec<_>>(), [Some("9100")]);
+    }
+}
+
+#[test]
 fn learners_and_agents_are_reached_at_one_port_by_their_own_and_by_the_operator() {
     insta::assert_yaml_snapshot!("network_policies", network_policies(&experiment(EXPERIMENT)));
 }

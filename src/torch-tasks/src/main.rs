@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tasks::trainer::end_when_told;
-use torch_tasks::{language_model, wide_resnet};
+use torch_tasks::{language_model, text, wide_resnet};
 
 /// Trainings of the size that fills a GPU. Steered through TRAINPILOT_URL if that is set, else by a recipe
 #[derive(Parser)]
@@ -24,6 +24,8 @@ enum Task {
     ///
     /// Without an agent, each env step's metrics are printed as a line of JSON.
     LanguageModel(language_model::Single),
+    /// What a text comes to as `language-model` reads it; makes the file that keeps its vocabulary
+    Text(text::Summary),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let result = match task {
         Task::WideResnet(single) => single.run(),
         Task::LanguageModel(single) => single.run(),
+        Task::Text(summary) => summary.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! What an agent is started with, and where it is scraped.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tuning::{Draws, Problem};
 
@@ -36,6 +38,20 @@ pub struct AgentConfig {
     pub learner: String,
     /// Seconds that the first decision may wait for a policy before everything is kept.
     pub policy_wait_seconds: f64,
+    /// Where the trainer shows metrics that it need not report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<TrainerPage>,
+}
+
+/// The trainer's own page of Prometheus text, at a port on loopback that agent and trainer are told beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrainerPage {
+    /// Path of the page.
+    pub path: String,
+    /// Name of each metric that stands there, and the sample that is meant, which a
+    /// [`Selector`](crate::exposition::Selector) reads.
+    pub metrics: BTreeMap<String, String>,
 }
 
 /// The number of an attempt whose pod has this unique id: its first 31 bits, which no other pod of the same index will have.

@@ -174,6 +174,11 @@ async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, ClientE
 }
 
 /// The body of an answer, if that is a success.
+/// Reads a page of a program on loopback, of at most `limit` bytes, over a [`loopback_client`](crate::http::loopback_client).
+pub async fn loopback_page(client: &Client, url: &str, limit: usize) -> Result<Bytes, ClientError> {
+    answer(client.get(url), limit).await
+}
+
 async fn answer(request: RequestBuilder, limit: usize) -> Result<Bytes, ClientError> {
     let response = request.send().await?;
     let status = response.status();

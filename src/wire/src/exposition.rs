@@ -6,12 +6,14 @@
 
 mod page;
 mod parse;
+mod selector;
 mod text;
 
 use tuning::Problem;
 
 pub use page::page;
 pub use parse::{ExpositionError, parse};
+pub use selector::Selector;
 pub use text::{Limits, Reason, Sample, TextError, samples};
 
 /// What to serve pages as.

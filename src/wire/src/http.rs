@@ -10,7 +10,7 @@ pub use body::{BodyError, read_bounded};
 pub use listener::{Listener, Peer};
 pub use roles::allow;
 
-use crate::tls::{Identity, Role, TlsError};
+use crate::tls::{Identity, Role, TlsError, believes_nobody};
 
 /// How long a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,20 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 ///
 /// It follows no redirect, uses no proxy, and decompresses nothing.
 pub fn client(identity: &Identity, expects: Role, timeouts: Timeouts) -> Result<reqwest::Client, TlsError> {
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(identity.client_config(expects)?)
-        .https_only(true)
+    let secured = builder(timeouts).tls_backend_preconfigured(identity.client_config(expects)?).https_only(true);
+    Ok(secured.build()?)
+}
+
+/// A client for plain HTTP to a program on the same loopback, with the same manners.
+///
+/// # Errors
+/// If the system lacks what every client needs.
+pub fn loopback_client(timeouts: Timeouts) -> Result<reqwest::Client, TlsError> {
+    Ok(builder(timeouts).tls_backend_preconfigured(believes_nobody()?).build()?)
+}
+
+fn builder(timeouts: Timeouts) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .tcp_nodelay(true)
@@ -49,10 +60,10 @@ pub fn client(identity: &Identity, expects: Role, timeouts: Timeouts) -> Result<
         .tcp_keepalive_interval(KEEPALIVE)
         .tcp_keepalive_retries(3)
         .connect_timeout(timeouts.connect);
-    if let Some(total) = timeouts.total {
-        builder = builder.timeout(total);
+    match timeouts.total {
+        Some(total) => builder.timeout(total),
+        None => builder,
     }
-    Ok(builder.build()?)
 }
 
 /// URL of `path` at `address`, which is `HOST:PORT`.

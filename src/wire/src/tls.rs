@@ -220,5 +220,12 @@ fn certificate_in(text: &str) -> Result<CertificateDer<'static>, TlsError> {
     CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| TlsError::Pem("certificate"))
 }
 
+/// For a client that has no business beyond plain HTTP: it believes no server at all.
+pub(crate) fn believes_nobody() -> Result<ClientConfig, TlsError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_protocol_versions(&[&TLS13])?.with_root_certificates(RootCertStore::empty());
+    Ok(config.with_no_client_auth())
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Environment variable that tells a trainer where its agent is; without it a trainer runs alone.
 pub const URL_VARIABLE: &str = "TRAINPILOT_URL";
 
+/// Environment variable with the port on loopback at which a trainer shows metrics that it does not report, where the experiment
+/// reads some from there.
+pub const METRICS_PORT_VARIABLE: &str = "TRAINPILOT_METRICS_PORT";
+
 /// Environment variable with what each task adds to a trainer's start, a JSON object of [`TaskLaunch`]es by name. Only where
 /// all trainers are started alike.
 pub const TASKS_VARIABLE: &str = "TRAINPILOT_TASKS";
@@ -63,7 +67,8 @@ pub struct TaskLaunch {
 pub struct StepReport {
     /// Env steps trained so far; 0 is the evaluation before training.
     pub step: u32,
-    /// Every metric of the experiment; `null` stands for a number that is not finite.
+    /// Every metric of the experiment that is not read from the trainer's own page; `null` stands for a number that is not
+    /// finite.
     #[serde(default)]
     pub metrics: BTreeMap<String, Option<f64>>,
     /// Values that were really in force during the env step.

@@ -94,7 +94,7 @@ impl Bench {
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         setup::for_tests(root)?;
         if self.wants("steering") {
-            Trainpilot::build(root)?;
+            Trainpilot::build(root, &[])?;
         }
         let wanted = BENCHES.iter().filter(|bench| self.wants(bench.name));
         let outcomes = wanted.map(|Measured { name, package, what }| {

@@ -25,7 +25,7 @@ pub struct Demo {
 impl Demo {
     /// Everything, and where to look at the end.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
-        let trainpilot = Trainpilot::build(root)?;
+        let trainpilot = Trainpilot::build(root, &[])?;
         for arguments in self.steps() {
             run(&mut trainpilot.call(&arguments))?;
         }

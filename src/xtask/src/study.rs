@@ -16,11 +16,29 @@ use crate::{
 
 /// Where the experiments lie.
 const EXPERIMENTS: &str = "examples/studies";
-/// How names of experiments that belong together begin, and the picture of them; all others are the last.
-const GROUPS: [(&str, &str); 4] =
-    [("mixture-", "mixture.svg"), ("long-", "long.svg"), ("simple-", "simple.svg"), ("", "digits.svg")];
-/// The metric that no learning saw.
-const METRIC: &str = "test_accuracy";
+/// Experiments that belong together.
+struct Group {
+    /// How their names begin.
+    prefix: &'static str,
+    /// Picture of them.
+    picture: &'static str,
+    /// What `trainpilot-tasks data` has to prepare for them.
+    data: Option<&'static str>,
+}
+
+/// All of them; what fits no other is of the last.
+const GROUPS: [Group; 7] = [
+    Group { prefix: "mixture-", picture: "mixture.svg", data: None },
+    Group { prefix: "long-", picture: "long.svg", data: None },
+    Group { prefix: "simple-", picture: "simple.svg", data: None },
+    Group { prefix: "fashion-", picture: "fashion.svg", data: Some("fashion-mnist") },
+    Group { prefix: "kjv-", picture: "kjv.svg", data: Some("kjv") },
+    Group { prefix: "ende-", picture: "ende.svg", data: Some("en-de") },
+    Group { prefix: "", picture: "digits.svg", data: None },
+];
+/// What rewards were made of, and what no learning saw.
+const METRICS: [&str; 2] = ["validation_accuracy", TEST];
+const TEST: &str = "test_accuracy";
 
 #[derive(Args)]
 pub struct Study {
@@ -38,15 +56,19 @@ impl Study {
     /// Runs what is not finished yet, then prints a table for each group, in Markdown, and draws it.
     pub fn run(&self, root: &Path) -> anyhow::Result<()> {
         let names = self.wanted(&known(root)?)?;
-        let trainpilot = Trainpilot::build(root)?;
+        let of_group =
+            |group: &Group| names.iter().filter(|name| group_of(name).prefix == group.prefix).collect::<Vec<_>>();
+        let groups = || GROUPS.iter().map(|group| (group, of_group(group))).filter(|(_, names)| !names.is_empty());
+        // What trains on data that have to be prepared needs libtorch.
+        let real: Vec<&str> = groups().filter_map(|(group, _)| group.data).collect();
+        let trainpilot = Trainpilot::build(root, if real.is_empty() { &[] } else { &["trainpilot-torch-tasks"] })?;
+        for data in real {
+            run(&mut trainpilot.tasks(&["data", data]))?;
+        }
         for name in &names {
             run(&mut trainpilot.call(&self.run_arguments(name)))?;
         }
-        for (group, (_, picture)) in GROUPS.into_iter().enumerate() {
-            let names: Vec<&String> = names.iter().filter(|name| group_of(name) == group).collect();
-            if names.is_empty() {
-                continue;
-            }
+        for (Group { picture, .. }, names) in groups() {
             let mut arguments = vec!["compare".to_owned(), "--json".to_owned(), "--picture".to_owned()];
             arguments.push(text(&self.dir.join(picture)));
             arguments.extend(names.iter().map(|name| text(&self.dir.join(name))));
@@ -73,9 +95,8 @@ impl Study {
     }
 }
 
-/// Place of a name's group.
-fn group_of(name: &str) -> usize {
-    GROUPS.iter().position(|(prefix, _)| name.starts_with(prefix)).expect("every name begins with nothing")
+fn group_of(name: &str) -> &'static Group {
+    GROUPS.iter().find(|group| name.starts_with(group.prefix)).expect("every name begins with nothing")
 }
 
 /// All experiments, those that others are compared with first.
@@ -91,7 +112,7 @@ fn known(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Mean and standard error over the repetitions, of all trajectories and of each task.
+/// Mean and standard error over the repetitions: of all trajectories, and the test split's of each task.
 fn table(comparison: &Value) -> String {
     let rows = comparison["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     let tasks: Vec<&String> = rows.iter().filter_map(|row| row["tasks"].as_object()).flat_map(|t| t.keys()).collect();
@@ -99,12 +120,13 @@ fn table(comparison: &Value) -> String {
     tasks.sort_unstable();
     tasks.dedup();
     let mut lines = vec![
-        format!("| {} |", [&["experiment", "FTE", METRIC], &tasks[..]].concat().join(" | ")),
-        format!("|---|--:|--:|{}", "--:|".repeat(tasks.len())),
+        format!("| {} |", [&["experiment", "FTE"], &METRICS[..], &tasks[..]].concat().join(" | ")),
+        format!("|---|--:|{}", "--:|".repeat(METRICS.len() + tasks.len())),
     ];
     for row in rows {
-        let figures = std::iter::once(&row["metrics"]).chain(tasks.iter().map(|task| &row["tasks"][task]));
-        let figures: Vec<String> = figures.map(|metrics| mean_and_error(&metrics[METRIC]["repetitionMeans"])).collect();
+        let figures = METRICS.iter().map(|metric| &row["metrics"][metric]);
+        let figures = figures.chain(tasks.iter().map(|task| &row["tasks"][task][TEST]));
+        let figures: Vec<String> = figures.map(|metric| mean_and_error(&metric["repetitionMeans"])).collect();
         let name = row["name"].as_str().unwrap_or_default();
         lines.push(format!("| {name} | {} | {} |", row["fte"].as_f64().unwrap_or_default(), figures.join(" | ")));
     }
@@ -153,7 +175,7 @@ mod tests {
 
     #[test]
     fn experiments_on_one_task_with_one_purpose_are_a_group() {
-        let pictures = ["long-linear", "mixture-linear", "simple-128", "linear"].map(|name| GROUPS[group_of(name)].1);
+        let pictures = ["long-linear", "mixture-linear", "simple-128", "linear"].map(|name| group_of(name).picture);
         assert_eq!(pictures, ["long.svg", "mixture.svg", "simple.svg", "digits.svg"]);
     }
 
@@ -171,14 +193,19 @@ mod tests {
 
     #[test]
     fn the_table_has_mean_and_standard_error_over_repetitions_and_a_column_for_each_task() {
-        let metrics = |means: [f64; 2]| json!({"test_accuracy": {"repetitionMeans": means}});
-        let row =
-            json!({"name": "a", "fte": 64.0, "metrics": metrics([0.9, 0.8]), "tasks": {"hard": metrics([0.5, 0.5])}});
+        let test = json!({"test_accuracy": {"repetitionMeans": [0.5, 0.5]}});
+        let both = json!({
+            "validation_accuracy": {"repetitionMeans": [0.9, 0.9]}, "test_accuracy": {"repetitionMeans": [0.9, 0.8]},
+        });
+        let row = json!({"name": "a", "fte": 64.0, "metrics": both, "tasks": {"hard": test}});
         assert_eq!(
             table(&json!({"rows": [row]})),
-            "| experiment | FTE | test_accuracy | hard |\n|---|--:|--:|--:|\n| a | 64 | 0.8500 ± 0.0500 | 0.5000 ± 0.0000 |\n"
+            "| experiment | FTE | validation_accuracy | test_accuracy | hard |\n|---|--:|--:|--:|--:|\n\
+             | a | 64 | 0.9000 ± 0.0000 | 0.8500 ± 0.0500 | 0.5000 ± 0.0000 |\n"
         );
-        let plain = json!({"name": "b", "fte": 0.0, "metrics": {"test_accuracy": {"repetitionMeans": [0.5]}}});
-        assert!(table(&json!({"rows": [plain]})).ends_with("|---|--:|--:|\n| b | 0 | 0.5000 |\n"));
+        let plain = json!({"name": "b", "fte": 0.0, "metrics": {
+            "validation_accuracy": {"repetitionMeans": [0.6]}, "test_accuracy": {"repetitionMeans": [0.5]},
+        }});
+        assert!(table(&json!({"rows": [plain]})).ends_with("|---|--:|--:|--:|\n| b | 0 | 0.6000 | 0.5000 |\n"));
     }
 }

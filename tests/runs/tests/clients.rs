@@ -38,8 +38,8 @@ fn run(yaml: &str) -> (Experiment, Output) {
 }
 
 /// A run of PPO to its end; both scripts multiply a loss of 8 by 1 − learning rate in each env step.
-fn trains_with_what_it_is_told(client: &str) {
-    let (experiment, output) = run(&experiment(client));
+fn trains_with_what_it_is_told(yaml: &str) {
+    let (experiment, output) = run(yaml);
     assert!(output.status.success(), "{}", said(&output));
     let mut moves = 0;
     for epoch in 1..=2 {
@@ -69,12 +69,38 @@ fn follows(before: &Step, after: &Step) -> bool {
 
 #[test]
 fn a_shell_script_with_curl_trains_with_what_it_is_told() {
-    trains_with_what_it_is_told("shell");
+    trains_with_what_it_is_told(&experiment("shell"));
 }
 
 #[test]
 fn a_python_training_trains_with_what_it_is_told() {
-    trains_with_what_it_is_told("python");
+    trains_with_what_it_is_told(&experiment("python"));
+}
+
+/// The same with metrics that the trainer shows and does not report.
+fn shown() -> String {
+    let sample = |kind: &str| format!(r#"from: {{prometheus: 'curve{{split="valid",kind="{kind}"}}'}}"#);
+    experiment("python")
+        .replace("trainer.py", "shows.py")
+        .replace("range: [0, 10],", &format!("range: [0, 10], {},", sample("loss")))
+        .replace("range: [0, 1]}", &format!("range: [0, 1], {}}}", sample("score")))
+        .replace("envSteps: 8", "metricsPage: {port: 9100, path: /numbers}\n    envSteps: 8")
+}
+
+#[test]
+fn metrics_that_a_training_shows_on_its_own_page_need_no_report() {
+    trains_with_what_it_is_told(&shown());
+}
+
+#[test]
+fn a_page_without_what_is_wanted_is_told_of_with_what_it_has() {
+    let wrong =
+        shown().replace(r#"kind="loss""#, r#"kind="error""#).replace("deadlineSeconds: 60", "deadlineSeconds: 3");
+    let (experiment, output) = run(&wrong.replace(PPO, "fixed: {}"));
+    assert!(!output.status.success());
+    let log = experiment.read("batches/curves-r0-e1/0-a0/agent.log");
+    let sentence = "/numbers: it has no curve{split=\"valid\",kind=\"error\"} for loss: it has curve{kind=\"loss\",split=\"valid\"} and ";
+    assert!(log.contains(sentence) || log.replace('\\', "").contains(sentence), "{log}");
 }
 
 #[test]

@@ -20,9 +20,15 @@ fn choice(actions: [usize; 2], version: u64) -> Choice {
     Choice { decision, follow: None }
 }
 
+/// Reports `report`, which has all metrics, `seconds` after the start.
+fn reported(session: &mut Session, report: StepReport, seconds: f64) -> Result<Next, Refusal> {
+    let measured = report.metrics.clone();
+    session.report(report, measured, seconds)
+}
+
 /// Reports `report` and, if that is due, doubles the learning rate.
 fn play(session: &mut Session, report: StepReport) -> Result<StepAnswer, Refusal> {
-    match session.report(report, 1.5)? {
+    match reported(session, report, 1.5)? {
         Next::Answer(answer) => Ok(answer),
         Next::Decide => Ok(session.decide(choice([DOUBLE, KEEP], 4))),
     }
@@ -44,6 +50,21 @@ fn the_trainer_is_told_seed_task_starting_values_and_the_step_that_is_due() {
     assert_eq!(info.hyperparameters, BTreeMap::from([("learning_rate".into(), 0.01), ("momentum".into(), 0.9)]));
     play(&mut session, report(0, 0.1)).unwrap();
     assert_eq!((session.info().next_step, session.info().hyperparameters["learning_rate"]), (1, 0.02));
+}
+
+#[test]
+fn metrics_are_awaited_of_the_report_that_is_due_alone() {
+    let config = config();
+    let mut session = Session::new(&config, 0, 0);
+    assert!(session.awaits(&report(0, 0.1)) && !session.awaits(&report(1, 0.1)));
+    play(&mut session, report(0, 0.1)).unwrap();
+    assert!(!session.awaits(&report(0, 0.1)) && session.awaits(&report(1, 0.1)));
+    assert!(!session.awaits(&StepReport { diverged: Some("loss is NaN".into()), ..report(1, 0.1) }));
+    // What is recorded is what was measured, and a repeated report need not measure again.
+    let bare = StepReport { metrics: BTreeMap::new(), ..report(1, 0.0) };
+    let first = session.report(bare.clone(), report(1, 0.7).metrics, 1.0).unwrap();
+    assert_eq!((first, session.observed()[1].metrics[1]), (Next::Decide, 0.7));
+    assert_eq!(session.report(bare, BTreeMap::new(), 2.0), Ok(Next::Decide));
 }
 
 #[test]
@@ -114,10 +135,10 @@ fn a_step_out_of_order_is_refused_with_the_one_that_is_due() {
 fn a_step_that_is_being_decided_on_is_not_let_out_and_may_be_repeated() {
     let config = config();
     let mut session = Session::new(&config, 0, 0);
-    assert_eq!(session.report(report(0, 0.2), 1.0), Ok(Next::Decide));
+    assert_eq!(reported(&mut session, report(0, 0.2), 1.0), Ok(Next::Decide));
     assert_eq!((session.steps().len(), session.observed().len(), session.info().next_step), (0, 1, 0));
-    assert_eq!(session.report(report(0, 0.2), 2.0), Ok(Next::Decide));
-    assert_eq!(session.report(report(0, 0.3), 2.0), Err(Refusal::Changed(0)));
+    assert_eq!(reported(&mut session, report(0, 0.2), 2.0), Ok(Next::Decide));
+    assert_eq!(reported(&mut session, report(0, 0.3), 2.0), Err(Refusal::Changed(0)));
     assert_eq!(session.observed().len(), 1);
     session.decide(choice([KEEP, KEEP], 1));
     assert_eq!((session.steps().len(), session.steps()[0].elapsed_seconds), (1, 1.0));
@@ -214,10 +235,10 @@ fn a_recipe_takes_the_place_of_starting_values_and_schedules() {
     let mut session = Session::new(&config, 0, 0);
     let linear = Schedule { decay: Decay::Linear, to: 0.0, warm_up: 0 };
     let follow = Some(Recipe { starts: Some(vec![0.3, 0.5]), schedules: vec![linear, Schedule::default()] });
-    session.report(report(0, 0.2), 0.0).unwrap();
+    reported(&mut session, report(0, 0.2), 0.0).unwrap();
     let first = session.decide(Choice { follow, ..choice([KEEP, KEEP], 1) });
     assert_eq!(first.hyperparameters, BTreeMap::from([("learning_rate".into(), 0.3), ("momentum".into(), 0.5)]));
-    session.report(report(1, 0.2), 0.0).unwrap();
+    reported(&mut session, report(1, 0.2), 0.0).unwrap();
     let second = session.decide(choice([KEEP, KEEP], 1)).hyperparameters["learning_rate"];
     assert!((second - 0.2).abs() < 1e-12, "{second}");
 }
@@ -226,7 +247,7 @@ fn a_recipe_takes_the_place_of_starting_values_and_schedules() {
 fn the_reason_for_keeping_reaches_the_trainer() {
     let config = config();
     let mut session = Session::new(&config, 0, 0);
-    session.report(report(0, 0.2), 0.0).unwrap();
+    reported(&mut session, report(0, 0.2), 0.0).unwrap();
     let mut kept = choice([KEEP, KEEP], 0);
     kept.decision.keep = Some(Keep::NoPolicy);
     let answer = session.decide(kept);

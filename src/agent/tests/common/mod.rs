@@ -202,6 +202,27 @@ impl Learner {
     }
 }
 
+/// A trainer's own page, whatever the path.
+pub struct Page {
+    pub port: String,
+    text: Arc<Mutex<String>>,
+}
+
+impl Page {
+    pub fn serve(text: &str) -> Self {
+        let (socket, text) = (local(), Arc::new(Mutex::new(text.to_owned())));
+        let (port, shown) = (socket.local_addr().unwrap().port().to_string(), Arc::clone(&text));
+        let routes = Router::new().fallback(move || std::future::ready(shown.lock().unwrap().clone()));
+        let socket = tokio::net::TcpListener::from_std(socket).unwrap();
+        tokio::spawn(async move { axum::serve(socket, routes).await.unwrap() });
+        Self { port, text }
+    }
+
+    pub fn show(&self, text: &str) {
+        text.clone_into(&mut self.text.lock().unwrap());
+    }
+}
+
 /// A socket that listens, though nobody accepts yet.
 pub fn local() -> TcpListener {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

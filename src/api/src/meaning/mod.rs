@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tuning::{Decay, Direction, Draws, Hyperparameter, Inputs, Metric, Objective, Problem, Recipe, RecipeSpace};
 use tuning::{Scale, Schedule, Task};
-use wire::agent::{Mode, PolicyUpdates};
+use wire::agent::{Mode, PolicyUpdates, TrainerPage};
 use wire::settings::{Advantages, Algorithm, FrozenPolicy, PpoSettings, Preset, SearchSettings};
 
 use crate::{
@@ -59,6 +59,14 @@ pub fn tasks(spec: &TuningExperimentSpec, final_evaluation: bool) -> &[TaskSpec]
         true => &spec.final_evaluation.tasks,
         false => &spec.trajectory.tasks,
     }
+}
+
+/// Where metrics are read that the trainer does not report, if there are any.
+pub fn trainer_page(spec: &TuningExperimentSpec) -> Option<TrainerPage> {
+    let page = spec.trajectory.metrics_page.as_ref()?;
+    let read =
+        spec.metrics.iter().filter_map(|metric| Some((metric.name.clone(), metric.from.as_ref()?.prometheus.clone())));
+    Some(TrainerPage { path: page.path.clone(), metrics: read.collect() })
 }
 
 /// How a trainer is started.

@@ -146,6 +146,26 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "{metric: accurancy}",
         "spec.objective.metric: objective.metric is accurancy: expected the name of one of metrics",
     ),
+    (
+        "scale: Log}",
+        "scale: Log, from: {prometheus: eval_loss}}",
+        "spec.trajectory.metricsPage: expected metricsPage if, and only if, some of metrics have from: it is the page that they are read on",
+    ),
+    (
+        "envSteps: 20",
+        "metricsPage: {port: 8091, path: numbers}\n    envSteps: 20",
+        "spec.trajectory.metricsPage: expected metricsPage if, and only if, some of metrics have from: it is the page that they are read on\nspec.trajectory.metricsPage.path: path is numbers: expected a slash first\nspec.trajectory.metricsPage.port: port is 8091: expected another one than 8090 and 8091, which are the agent's",
+    ),
+    (
+        "envSteps: 20",
+        "metricsPage: {port: 65536}\n    envSteps: 20",
+        "spec.trajectory.metricsPage.port: Invalid value: 65536: should be less than or equal to 65535",
+    ),
+    (
+        "scale: Log}",
+        "scale: Log, from: {prometheus: 'rate(eval_loss[5m])'}}",
+        "spec.metrics[0].from.prometheus: prometheus is rate(eval_loss[5m]): expected a name, and perhaps labels, as in eval_loss{split=\"valid\"}\nspec.trajectory.metricsPage: expected metricsPage if, and only if, some of metrics have from: it is the page that they are read on",
+    ),
     // Hyperparameters
     (
         LEARNING_RATE,

@@ -1,5 +1,6 @@
 //! One attempt at one trajectory: an agent, a trainer beside it, and the gatherer that empties the agent.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Attempt {
     pub(super) config: PathBuf,
     pub(super) tls: PathBuf,
     pub(super) trainer: TrainerCommand,
+    /// Whether the trainer shows metrics of its own.
+    pub(super) page: bool,
     pub(super) deadline: Duration,
     pub(super) gatherer: Arc<Gatherer>,
     /// Becomes true when the attempt is to end early.
@@ -56,12 +59,13 @@ impl From<String> for Failure {
 impl Attempt {
     /// Runs it to its end: how the trajectory ended, or why the attempt has no outcome.
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
-        let mut agent = self.start_agent()?;
+        let metrics_port = if self.page { Some(free_port()?) } else { None };
+        let mut agent = self.start_agent(metrics_port)?;
         let bytes = agent.announcement(&self.announce(), GRACE).await?;
         let Announcement { trainer_url, address } =
             serde_json::from_slice(&bytes).map_err(|error| format!("the agent's announcement: {error}"))?;
         let target = Target { key: self.key, address };
-        let mut trainer = self.trainer.start(&trainer_url, &self.folder.join("trainer.log"))?;
+        let mut trainer = self.trainer.start(&trainer_url, metrics_port, &self.folder.join("trainer.log"))?;
         let outcome = self.accompany(&mut agent, &mut trainer, &target).await;
         trainer.stop(GRACE).await;
         if outcome.is_err() {
@@ -77,12 +81,13 @@ impl Attempt {
         self.folder.join("announce.json")
     }
 
-    fn start_agent(&self) -> Result<Process, String> {
+    fn start_agent(&self, metrics_port: Option<u16>) -> Result<Process, String> {
         let path = |path: &Path| path.as_os_str().to_owned();
         let started = Process::start("agent", &self.agent, &self.folder.join("agent.log"), |command| {
             command.arg("run").arg("--config").arg(path(&self.config)).arg("--tls").arg(path(&self.tls));
             command.arg("--index").arg(self.key.index.to_string()).arg("--attempt").arg(self.key.attempt.to_string());
             command.arg("--announce").arg(self.announce());
+            command.args(metrics_port.map(|port| format!("--metrics-port={port}")));
         });
         started.map_err(|error| format!("the agent did not start: {error}"))
     }
@@ -147,6 +152,12 @@ impl Attempt {
             }
         }
     }
+}
+
+/// A port that nobody listens at. Somebody else may take it before the trainer does: then it fails, and is tried again.
+fn free_port() -> Result<u16, String> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|error| format!("no port for the trainer's page: {error}"))
 }
 
 /// Waits until the attempt is told to stop; forever if nobody is left to tell.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wire::trainer::URL_VARIABLE;
+use wire::trainer::{METRICS_PORT_VARIABLE, URL_VARIABLE};
 
 use super::process::{Process, find, own_folder};
 
@@ -38,8 +38,8 @@ impl TrainerCommand {
         Ok(Self { program, args: args.to_vec(), env, folder })
     }
 
-    /// Starts it beside an agent.
-    pub(super) fn start(&self, url: &str, log: &Path) -> Result<Process, String> {
+    /// Starts it beside an agent, who reads metrics at `metrics_port` if there is one.
+    pub(super) fn start(&self, url: &str, metrics_port: Option<u16>, log: &Path) -> Result<Process, String> {
         let process = Process::start("trainer", &self.program, log, |command| {
             command.args(&self.args);
             if let Some(folder) = &self.folder {
@@ -54,6 +54,7 @@ impl TrainerCommand {
                 }
             }
             command.envs(&self.env).env(URL_VARIABLE, url);
+            command.envs(metrics_port.map(|port| (METRICS_PORT_VARIABLE, port.to_string())));
         });
         process.map_err(|error| format!("the trainer did not start: {error}"))
     }

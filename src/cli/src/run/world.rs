@@ -247,6 +247,7 @@ impl World {
                     config: batch.config.clone(),
                     tls: self.folder.tls(Role::Agent),
                     trainer: self.trainers[usize::from(agent.final_evaluation)][draw.task.unwrap_or(0)].clone(),
+                    page: agent.page.is_some(),
                     deadline: Duration::from_secs(self.experiment.spec.trajectory.deadline_seconds.into()),
                     gatherer: Arc::clone(&self.gatherer),
                     stop: batch.stop.subscribe(),

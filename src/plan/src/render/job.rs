@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvVar, PodSpec, PodT
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use wire::agent::AgentConfig;
 use wire::tls::Role;
-use wire::trainer::URL_VARIABLE;
+use wire::trainer::{METRICS_PORT_VARIABLE, URL_VARIABLE};
 
 use super::{AGENT_PORT, RenderError, Setting, TRAINER_PORT, metadata, pod, tasks, typed};
 use crate::WorkloadName;
@@ -111,13 +111,20 @@ fn template(setting: &Setting<'_>, name: WorkloadName, final_evaluation: bool) -
 
 /// Puts the agent before everything else, since the trainer's first word is for it.
 fn with_agent(setting: &Setting<'_>, spec: &mut PodSpec, grace: i64) {
-    let url = pod::variable(URL_VARIABLE, &format!("http://127.0.0.1:{TRAINER_PORT}"));
+    let mut told = vec![pod::variable(URL_VARIABLE, &format!("http://127.0.0.1:{TRAINER_PORT}"))];
+    told.extend(metrics_port(setting));
     for trainer in spec.containers.iter_mut().filter(|container| container.name == TRAINER) {
         let environment = trainer.env.get_or_insert_default();
-        environment.retain(|variable| variable.name != URL_VARIABLE);
-        environment.push(url.clone());
+        environment.retain(|variable| told.iter().all(|told| told.name != variable.name));
+        environment.extend(told.iter().cloned());
     }
     spec.init_containers.get_or_insert_default().insert(0, agent(setting, grace));
+}
+
+/// Where the trainer shows metrics of its own: agent and trainer have to agree.
+fn metrics_port(setting: &Setting<'_>) -> Option<EnvVar> {
+    let page = setting.experiment.spec.trajectory.metrics_page.as_ref()?;
+    Some(pod::variable(METRICS_PORT_VARIABLE, &page.port.to_string()))
 }
 
 fn agent(setting: &Setting<'_>, grace: i64) -> Container {
@@ -132,7 +139,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
         image_pull_policy: setting.images.pull_policy.clone(),
         restart_policy: Some("Always".to_owned()),
         args: Some(vec!["run".to_owned(), "--sidecar".to_owned()]),
-        env: Some(agent_environment(grace)),
+        env: Some(agent_environment(setting, grace)),
         ports: Some(vec![port]),
         volume_mounts: Some(pod::mounts()),
         security_context: Some(pod::security()),
@@ -149,7 +156,7 @@ fn agent(setting: &Setting<'_>, grace: i64) -> Container {
     }
 }
 
-fn agent_environment(grace: i64) -> Vec<EnvVar> {
+fn agent_environment(setting: &Setting<'_>, grace: i64) -> Vec<EnvVar> {
     let index = format!("metadata.annotations['{}']", labels::INDEX);
     let mut environment = pod::environment(AGENT_PORT);
     environment.extend([
@@ -159,5 +166,6 @@ fn agent_environment(grace: i64) -> Vec<EnvVar> {
         pod::variable("TRAINPILOT_TRAINER_PATH", ""),
         pod::variable("TRAINPILOT_GRACE_SECONDS", &(grace - MARGIN_SECONDS).max(1).to_string()),
     ]);
+    environment.extend(metrics_port(setting));
     environment
 }

@@ -5,6 +5,7 @@
 mod examples;
 mod files;
 mod lines;
+mod summary;
 mod vocabulary;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tuning::Random;
 use self::lines::{Line, hold_out};
 
 pub use examples::{Batch, Examples, IGNORED};
+pub use summary::Summary;
 pub use vocabulary::{Units, Vocabulary};
 
 // Streams of the data's seed.

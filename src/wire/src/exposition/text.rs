@@ -132,7 +132,7 @@ fn sample<'a>(bytes: &'a [u8], line: usize, limits: &Limits) -> Result<Option<Sa
 const BLANKS: [char; 2] = [' ', '\t'];
 
 /// What of a line is still to be read.
-struct Rest<'a>(&'a str);
+pub(super) struct Rest<'a>(pub(super) &'a str);
 
 impl<'a> Rest<'a> {
     fn blanks(&mut self) {
@@ -146,7 +146,7 @@ impl<'a> Rest<'a> {
     }
 
     /// A name of letters, digits and underscores, and of `also`, that does not begin with a digit.
-    fn name(&mut self, also: &str, limits: &Limits) -> Result<&'a str, Reason> {
+    pub(super) fn name(&mut self, also: &str, limits: &Limits) -> Result<&'a str, Reason> {
         let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || also.contains(c);
         let (name, rest) = self.0.split_at(self.0.find(|c| !part(c)).unwrap_or(self.0.len()));
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -159,7 +159,7 @@ impl<'a> Rest<'a> {
         Ok(name)
     }
 
-    fn labels(&mut self, limits: &Limits) -> Result<Vec<(&'a str, Cow<'a, str>)>, Reason> {
+    pub(super) fn labels(&mut self, limits: &Limits) -> Result<Vec<(&'a str, Cow<'a, str>)>, Reason> {
         let mut labels: Vec<(&str, _)> = Vec::new();
         self.blanks();
         let mut more = self.take('{');

@@ -4,10 +4,35 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tch::{Device, Tensor, nn::VarStore, no_grad};
 
 /// Tensors by name.
 pub type Named = BTreeMap<String, Tensor>;
+
+/// What a checkpoint and the training that goes on from it have in common, by name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Common(Map<String, Value>);
+
+impl Common {
+    /// The fields of an object.
+    pub fn new(fields: &Value) -> Self {
+        Self(fields.as_object().cloned().unwrap_or_default())
+    }
+
+    /// Compares with what was found in a checkpoint.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, found: &Self) -> Result<()> {
+        for (field, expected) in &self.0 {
+            let found = found.0.get(field).unwrap_or(&Value::Null);
+            ensure!(found == expected, "it is of another training: its {field} is {found}, expected {expected}");
+        }
+        Ok(())
+    }
+}
 
 /// All of `weights`, by name, with what is not trained, such as the sums of batch normalisation.
 pub fn all(weights: &VarStore) -> Named {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tasks::checkpoints;
 use tasks::classification::{Measured, Passes, metrics};
 use tasks::contract::Values;
@@ -14,7 +14,7 @@ use tuning::Random;
 use super::dropouts::Dropouts;
 use super::network::{Size, Transformer};
 use super::options::{Choice, Hyperparameters, TrainingOptions};
-use crate::checkpoint::{self, Named};
+use crate::checkpoint::{self, Common, Named};
 use crate::generator::seeded;
 use crate::optimizers::{Adafactor, AdamW};
 use crate::text::{Batch, Examples, IGNORED, Text};
@@ -61,8 +61,7 @@ pub struct LanguageModelTraining<'a> {
     text: &'a Text,
     options: &'a TrainingOptions,
     seed: u64,
-    /// What a checkpoint must have in common with it.
-    same: Map<String, Value>,
+    same: Common,
     network: Transformer,
     optimizer: Optimizer,
     learning_rate: f64,
@@ -86,16 +85,16 @@ impl<'a> LanguageModelTraining<'a> {
         start: Hyperparameters,
         seed: u64,
     ) -> Result<Self> {
-        let same = json!({
+        let same = Common::new(&json!({
             "size": size, "vocabulary": text.vocabulary.sum(), "optimizer": options.optimizer,
             "batch_size": options.batch_size, "rows": text.training.count(), "seed": seed,
-        });
+        }));
         let Hyperparameters { learning_rate, weight_decay, dropout } = start;
         Ok(Self {
             text,
             options,
             seed,
-            same: same.as_object().cloned().unwrap_or_default(),
+            same,
             optimizer: Optimizer::new(options.optimizer, &network),
             network,
             learning_rate,
@@ -197,11 +196,8 @@ impl Training for LanguageModelTraining<'_> {
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let (found, steps): (Map<String, Value>, u64) = checkpoints::read(folder)?;
-        for (field, expected) in &self.same {
-            let found = found.get(field).unwrap_or(&Value::Null);
-            ensure!(found == expected, "it is of another training: its {field} is {found}, expected {expected}");
-        }
+        let (found, steps): (Common, u64) = checkpoints::read(folder)?;
+        self.same.check(&found)?;
         checkpoint::read(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::read(&folder.join(MOMENTS), self.optimizer.state())?;
         self.passes = passes(&self.text.training, self.options.batch_size, self.seed)?;

@@ -89,4 +89,8 @@ fn a_training_goes_on_from_a_checkpoint_to_the_bit_and_not_from_that_of_another(
     let mut other = WideResNetTraining::new(&data, network, &options, SLOWLY, 5).unwrap();
     let sentence = format!("{:#}", other.restore(folder.path()).unwrap_err());
     assert!(sentence.contains("is of another model: \"block0-0"), "{sentence}");
+    let network = WideResNet::new(Size { depth: 10, width: 1 }, 3, 5, Device::Cpu, Kind::Float).unwrap();
+    let mut later = WideResNetTraining::new(&data, network, &options, SLOWLY, 6).unwrap();
+    let sentence = later.restore(folder.path()).unwrap_err().to_string();
+    assert!(sentence.contains("its seed is 5, expected 6"), "{sentence}");
 }

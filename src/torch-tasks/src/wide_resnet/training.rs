@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::{Args, value_parser};
+use serde_json::json;
 use tasks::checkpoints;
 use tasks::classification::{Measured, Passes, Sgd, metrics};
 use tasks::contract::Values;
@@ -13,7 +14,7 @@ use tuning::Random;
 
 use super::augmentation::augmented;
 use super::network::WideResNet;
-use crate::checkpoint;
+use crate::checkpoint::{self, Common};
 use crate::images::{Data, Split};
 use crate::optimizers::Momentum;
 
@@ -67,6 +68,7 @@ impl From<Hyperparameters> for Sgd {
 pub struct WideResNetTraining<'a> {
     data: &'a Data,
     options: &'a TrainingOptions,
+    same: Common,
     hyperparameters: Sgd,
     network: WideResNet,
     optimizer: Momentum,
@@ -87,9 +89,11 @@ impl<'a> WideResNetTraining<'a> {
         seed: u64,
     ) -> Result<Self> {
         let passes = Passes::new(data.training.size() as usize, options.batch_size, Random::stream(seed, &[BATCHES]))?;
+        let rows = data.training.size();
+        let same = Common::new(&json!({"batch_size": options.batch_size, "rows": rows, "seed": seed}));
         let optimizer = Momentum::new(&network.weights);
         let augmentation = Random::stream(seed, &[AUGMENTATION]);
-        Ok(Self { data, options, hyperparameters, network, optimizer, passes, augmentation })
+        Ok(Self { data, options, same, hyperparameters, network, optimizer, passes, augmentation })
     }
 
     /// Makes so many steps under the values in force. What is returned are means over the batches, each before its step, as they
@@ -161,11 +165,12 @@ impl Training for WideResNetTraining<'_> {
     fn save(&self, folder: &Path) -> Result<()> {
         checkpoint::write(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::write(&folder.join(VELOCITIES), self.optimizer.state())?;
-        checkpoints::write(folder, &(&self.passes, &self.augmentation))
+        checkpoints::write(folder, &(&self.same, &self.passes, &self.augmentation))
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let (passes, augmentation): (Passes, Random) = checkpoints::read(folder)?;
+        let (found, passes, augmentation): (Common, Passes, Random) = checkpoints::read(folder)?;
+        self.same.check(&found)?;
         self.passes.go_on(passes)?;
         checkpoint::read(&folder.join(WEIGHTS), &checkpoint::all(&self.network.weights))?;
         checkpoint::read(&folder.join(VELOCITIES), self.optimizer.state())?;

@@ -202,11 +202,20 @@ fn text(size: f64) -> TextStyle<'static> {
 
 /// Pictures of one width, one above the other, as one SVG file on white paper.
 pub(crate) fn stack(pictures: &[Picture]) -> anyhow::Result<String> {
-    let width = pictures.iter().map(|picture| picture.size.0).max().unwrap_or_default();
-    let (mut panels, mut height) = (String::new(), 0);
-    for picture in pictures {
-        panels += &format!("<svg y=\"{height}\"{}", picture.svg()?.trim_start_matches("<svg"));
-        height += picture.size.1;
+    sheet(pictures, 1)
+}
+
+/// Pictures of one size, so many beside one another, row by row, as one SVG file on white paper.
+pub(crate) fn sheet(pictures: &[Picture], columns: usize) -> anyhow::Result<String> {
+    let (mut panels, mut width, mut height) = (String::new(), 0, 0);
+    for row in pictures.chunks(columns) {
+        let mut x = 0;
+        for picture in row {
+            panels += &format!("<svg x=\"{x}\" y=\"{height}\"{}", picture.svg()?.trim_start_matches("<svg"));
+            x += picture.size.0;
+        }
+        width = width.max(x);
+        height += row.iter().map(|picture| picture.size.1).max().unwrap_or_default();
     }
     Ok(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\

@@ -20,11 +20,18 @@ pub(crate) struct Arguments {
     /// Print the figures as JSON and write no page
     #[arg(long)]
     json: bool,
+    /// Draw the values that were chosen over a training into this SVG file, and write no page
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    schedules: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        write(&Run::load(&self.folder)?, self.json)
+        let run = Run::load(&self.folder)?;
+        match &self.schedules {
+            Some(file) => output::write(file, pictures::schedules(&run)?.as_bytes()),
+            None => write(&run, self.json),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use plotters::style::RGBColor;
 use tuning::{Hyperparameter, Metric, Step, Trajectory};
 
-use crate::picture::{Axis, Band, COLORS, GREY, INK, Line, Mark, Picture, Scale};
+use crate::picture::{Axis, Band, COLORS, GREY, INK, Line, Mark, Picture, Scale, sheet};
 use crate::results::figures::objectives;
 use crate::results::run::{Epoch, Repetition, Run};
 use crate::results::statistics::{Estimate, mean};
@@ -152,6 +152,14 @@ impl<'a> FirstAndLast<'a> {
     pub(super) fn metric(&self, place: usize, metric: &Metric) -> Picture {
         self.picture(&words(&metric.name), Scale::Linear, |step| step.metrics[place])
     }
+}
+
+/// The values that were chosen, hyperparameter by hyperparameter, as a file of its own.
+pub(super) fn schedules(run: &Run) -> anyhow::Result<String> {
+    let compared = FirstAndLast::of(run);
+    let hyperparameters = run.problem.hyperparameters.iter().enumerate();
+    let small = |(place, h)| Picture { size: THIRD, ..compared.schedule(place, h) };
+    sheet(&hyperparameters.map(small).collect::<Vec<_>>(), 3)
 }
 
 /// Quantiles 10, 25, 50, 75 and 90 % of the trajectories that are still there, at each env step.

@@ -42,6 +42,19 @@ fn assert_well_formed(html: &str) {
 }
 
 #[test]
+fn the_schedules_are_drawn_into_a_file_of_their_own() {
+    let (runs, sample) = (Runs::new(), Sample::default());
+    let folder = runs.make(&sample);
+    assert_eq!(runs.succeed(&["report", "--schedules", "schedules.svg", sample.name]), "");
+    let svg = fs::read_to_string(folder.parent().unwrap().join("schedules.svg")).unwrap();
+    for name in ["learning rate", "1 − momentum"] {
+        assert_eq!(svg.matches(name).count(), 1, "{name}");
+    }
+    assert_eq!((svg.matches("<svg").count(), svg.matches("</svg>").count(), svg.matches("NaN").count()), (3, 3, 0));
+    assert!(!folder.join("report.html").exists(), "no page was asked for");
+}
+
+#[test]
 fn the_figures_of_a_run_have_the_promised_shape() {
     let sample = Sample { repetitions: 2, ..Sample::default() };
     insta::assert_json_snapshot!(rounded(json(&Runs::new(), &sample)));

@@ -1,11 +1,13 @@
-//! A trainer that means no good, or does none: what a suite starts in place of one.
+//! A trainer that means no good, or does none, or has its own ways: what a suite starts in place of one.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::{Value, json};
 
 /// Exit code of a trainer whose attacks all failed.
 const FOILED: u8 = 7;
@@ -18,6 +20,8 @@ enum Deed {
     Memory,
     /// Never end
     Forever,
+    /// Show metrics to Prometheus, and report none
+    Show,
     /// Try everything on those within reach
     Attack {
         /// Where the policy learner listens
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         Deed::Forever => loop {
             std::thread::sleep(Duration::from_secs(60));
         },
+        Deed::Show => show(),
         Deed::Attack { learner } => attack(&learner),
     }
 }
@@ -45,6 +50,43 @@ fn take_memory() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     }
+}
+
+/// Trains to the end. The loss is 8 halved in each env step, the score what is missing of it to 1.
+fn show() -> ExitCode {
+    let port = std::env::var("TRAINPILOT_METRICS_PORT").unwrap_or_default();
+    let Ok(listener) = TcpListener::bind(format!("127.0.0.1:{port}")) else { return ExitCode::FAILURE };
+    let page = Arc::new(Mutex::new(String::new()));
+    let shown = Arc::clone(&page);
+    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| serve(stream, &shown)));
+    for step in 0.. {
+        let loss = 8.0 * 0.5_f64.powi(step);
+        let text = format!("curve{{kind=\"loss\"}} {loss}\ncurve{{kind=\"score\"}} {}\n", 1.0 / (1.0 + loss));
+        if let Ok(mut page) = page.lock() {
+            *page = text;
+        }
+        match reported(&json!({"step": step})) {
+            Some(answer) if answer["done"] == true => return ExitCode::SUCCESS,
+            Some(_) => {}
+            None => return ExitCode::FAILURE,
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn serve(mut stream: TcpStream, page: &Mutex<String>) {
+    let _ = stream.read(&mut [0; 4096]);
+    let page = page.lock().map(|page| page.clone()).unwrap_or_default();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", page.len());
+    let _ = stream.write_all((head + &page).as_bytes());
+}
+
+/// What the agent answers to a report that it takes.
+fn reported(report: &Value) -> Option<Value> {
+    let url = std::env::var("TRAINPILOT_URL").unwrap_or_default();
+    let answer =
+        ureq::post(format!("{url}/v1/steps")).send(report.to_string()).ok()?.body_mut().read_to_string().ok()?;
+    serde_json::from_str(&answer).ok()
 }
 
 /// Says whether it came through; hears where the learner is.

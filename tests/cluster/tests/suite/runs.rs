@@ -4,7 +4,7 @@ use std::process::Command;
 
 use api::{Phase, TuningExperiment};
 use cluster::dataset::{timeless, trajectories, whole};
-use cluster::experiments::{CURVES, simple, slow};
+use cluster::experiments::{CURVES, hostile, simple, slow};
 use cluster::{Space, condition, volumes};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
@@ -64,6 +64,24 @@ async fn the_same_experiment_does_the_same_as_on_one_machine() {
     for epoch in 1..=3 {
         let pods = timeless(trajectories(&done, 0, epoch, 4).await);
         assert_eq!(pods, timeless(local_trajectories(&local, &folder, epoch).await), "epoch {epoch}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_that_a_trainer_shows_are_read_within_its_pod() {
+    let space = Space::new("shown").await;
+    let sample = |kind: &str| format!("from: {{prometheus: 'curve{{kind=\"{kind}\"}}'}}");
+    let shown = hostile("show")
+        .replace("scale: Log}", &format!("scale: Log, {}}}", sample("loss")))
+        .replace("range: [0, 1]}", &format!("range: [0, 1], {}}}", sample("score")))
+        .replace("envSteps: 8", "envSteps: 3\n    metricsPage: {port: 9100}")
+        .replace("epochs: 2, trajectoriesPerEpoch: 4", "epochs: 1, trajectoriesPerEpoch: 2");
+    space.start(&shown).await;
+    let done = space.reaches("curves", Phase::Complete, 180).await;
+    for trajectory in trajectories(&done, 0, 1, 2).await {
+        let metrics: Vec<_> = trajectory.steps.iter().map(|step| step.metrics.clone()).collect();
+        let expected = [8.0, 4.0, 2.0, 1.0].map(|loss| vec![loss, 1.0 / (1.0 + loss)]);
+        assert_eq!(metrics, expected);
     }
 }
 

@@ -126,8 +126,8 @@ impl Agent {
     pub async fn report(&self, report: StepReport) -> Result<StepAnswer, Refusal> {
         let mut pilot = self.pilot.lock().await;
         let elapsed = self.started.elapsed().as_secs_f64();
-        let measured = self.measured(&report).await?;
-        if let Next::Answer(answer) = self.session().report(report, measured, elapsed)? {
+        let shown = self.shown(&report).await?;
+        if let Next::Answer(answer) = self.session().report(report, &shown, elapsed)? {
             return Ok(answer);
         }
         let first = self.session().observed().len() == 1;
@@ -140,14 +140,13 @@ impl Agent {
         Ok(answer)
     }
 
-    /// The metrics of a report, with those that the trainer shows on its own page. A report that is not the one due is left as
-    /// it is: the page has moved on from what was asked then.
-    async fn measured(&self, report: &StepReport) -> Result<Metrics, Refusal> {
-        let mut metrics = report.metrics.clone();
-        if let Some(page) = self.page.as_ref().filter(|_| self.session().awaits(report)) {
-            page.complete(&mut metrics).await?;
+    /// What a report leaves to the trainer's own page. Nothing of one that is not due: the page has moved on from what was asked
+    /// then.
+    async fn shown(&self, report: &StepReport) -> Result<Metrics, Refusal> {
+        match self.page.as_ref().filter(|_| self.session().awaits(report)) {
+            Some(page) => page.missing(&report.metrics).await,
+            None => Ok(Metrics::new()),
         }
-        Ok(metrics)
     }
 
     /// The record from step `from` on.

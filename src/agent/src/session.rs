@@ -125,9 +125,9 @@ impl<'a> Session<'a> {
         is_new && report.diverged.is_none()
     }
 
-    /// Takes a report that came `elapsed_seconds` after the start of the attempt, when the metrics were those of `measured`. A
-    /// refused one changes nothing.
-    pub fn report(&mut self, report: StepReport, measured: Metrics, elapsed_seconds: f64) -> Result<Next, Refusal> {
+    /// Takes a report that came `elapsed_seconds` after the start of the attempt; `shown` are metrics that it leaves out. A refused
+    /// one changes nothing.
+    pub fn report(&mut self, report: StepReport, shown: &Metrics, elapsed_seconds: f64) -> Result<Next, Refusal> {
         if let Some(next) = self.repeated(&report)? {
             return Ok(next);
         }
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         if report.diverged.is_some() {
             return Ok(self.end(report, Outcome::Diverged));
         }
-        let (metrics, applied) = (self.metrics(&measured)?, self.applied(&report)?);
+        let (metrics, applied) = (self.metrics(&report, shown)?, self.applied(&report)?);
         let Some(metrics) = metrics else {
             return Ok(self.end(report, Outcome::Diverged));
         };
@@ -245,15 +245,15 @@ impl<'a> Session<'a> {
         if got == expected { Ok(()) } else { Err(Refusal::OutOfOrder { got, expected }) }
     }
 
-    /// Metrics in the problem's order; none if one is not finite.
-    fn metrics(&self, measured: &Metrics) -> Result<Option<Vec<f64>>, Refusal> {
+    /// Metrics in the problem's order, reported or else shown; none if one is not finite.
+    fn metrics(&self, report: &StepReport, shown: &Metrics) -> Result<Option<Vec<f64>>, Refusal> {
         let names = || self.config.problem.metrics.iter().map(|metric| metric.name.as_str());
-        known("metric", measured.keys(), names().collect())?;
+        known("metric", report.metrics.keys(), names().collect())?;
         let mut metrics = Vec::new();
         for name in names() {
             let missing =
                 || Refusal::Missing { name: name.to_owned(), expected: names().collect::<Vec<_>>().join(", ") };
-            metrics.push(*measured.get(name).ok_or_else(missing)?);
+            metrics.push(*report.metrics.get(name).or_else(|| shown.get(name)).ok_or_else(missing)?);
         }
         Ok(metrics.into_iter().map(|metric| metric.filter(|x| x.is_finite())).collect())
     }

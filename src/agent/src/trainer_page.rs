@@ -5,7 +5,7 @@ use std::error::Error as _;
 use reqwest::Client;
 use wire::agent::TrainerPage as Settings;
 use wire::client::{ClientError, loopback_page};
-use wire::exposition::{Limits, Reason, Sample, Selector, samples};
+use wire::exposition::{Limits, Reason, Sample, Selector, TextError, samples};
 use wire::http::{Timeouts, loopback_client};
 use wire::tls::TlsError;
 
@@ -19,8 +19,8 @@ const LISTED: usize = 8;
 pub struct TrainerPage {
     client: Client,
     url: String,
-    /// By metric: the selector as written, and read.
-    wanted: Vec<(String, String, Selector)>,
+    /// By metric, in their order.
+    wanted: Vec<(String, Selector)>,
 }
 
 /// Why there is no such page.
@@ -49,7 +49,7 @@ impl TrainerPage {
     pub fn new(settings: &Settings, port: Option<u16>) -> Result<Self, PageError> {
         let port = port.ok_or(PageError::Port)?;
         let wanted = settings.metrics.iter().map(|(metric, text)| match Selector::parse(text) {
-            Ok(selector) => Ok((metric.clone(), text.clone(), selector)),
+            Ok(selector) => Ok((metric.clone(), selector)),
             Err(reason) => Err(PageError::Selector { metric: metric.clone(), selector: text.clone(), reason }),
         });
         Ok(Self {
@@ -59,48 +59,24 @@ impl TrainerPage {
         })
     }
 
-    /// Adds to what was reported what the page has and the report has not.
+    /// What was not reported, from the page.
     ///
     /// # Errors
     /// If there is no page, or not exactly one sample for a metric. It may be tried again.
-    pub async fn complete(&self, reported: &mut Metrics) -> Result<(), Refusal> {
-        let missing = |(metric, ..): &&(String, String, Selector)| !reported.contains_key(metric);
-        let missing: Vec<_> = self.wanted.iter().filter(missing).collect();
+    pub async fn missing(&self, reported: &Metrics) -> Result<Metrics, Refusal> {
+        let missing: Vec<_> = self.wanted.iter().filter(|(metric, _)| !reported.contains_key(metric)).collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(Metrics::new());
         }
         let limits = Limits::default();
         let page = loopback_page(&self.client, &self.url, limits.bytes).await.map_err(|error| self.unread(&error))?;
-        let unreadable = |error: wire::exposition::TextError| self.refuse(error.to_string());
+        let unreadable = |error: TextError| self.refuse(error.to_string());
         let samples = samples(&page, &limits).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
-        for (metric, text, selector) in missing {
-            let value = self.found(metric, text, selector, &samples)?;
-            reported.insert(metric.clone(), value);
-        }
-        Ok(())
-    }
-
-    /// The one sample's number; none if it is not finite.
-    fn found(
-        &self,
-        metric: &str,
-        text: &str,
-        selector: &Selector,
-        samples: &[Sample<'_>],
-    ) -> Result<Option<f64>, Refusal> {
-        let meant: Vec<&Sample<'_>> = samples.iter().filter(|sample| selector.matches(sample)).collect();
-        match meant.as_slice() {
-            [sample] => Ok(sample.value.parse().ok().filter(|value: &f64| value.is_finite())),
-            [] => {
-                let named = samples.iter().filter(|sample| sample.name == selector.name());
-                let named = listed(named, "none of that name");
-                Err(self.refuse(format!("it has no {text} for {metric}: it has {named}")))
-            }
-            several => {
-                let several = listed(several.iter().copied(), "none");
-                Err(self.refuse(format!("{text} for {metric} is {several}, expected labels that only one of them has")))
-            }
-        }
+        let found = |(metric, selector): &(String, Selector)| {
+            let value = one(metric, selector, &samples).map_err(|problem| self.refuse(problem))?;
+            Ok((metric.clone(), value))
+        };
+        missing.into_iter().map(found).collect()
     }
 
     fn unread(&self, error: &ClientError) -> Refusal {
@@ -113,11 +89,25 @@ impl TrainerPage {
     }
 }
 
-fn listed<'s>(samples: impl Iterator<Item = &'s Sample<'s>>, none: &str) -> String {
-    let mut samples: Vec<String> = samples.map(ToString::to_string).collect();
-    if samples.is_empty() {
-        return none.to_owned();
+/// The number of the one sample that is meant, none if it is not finite; or what is wrong.
+fn one(metric: &str, selector: &Selector, samples: &[Sample<'_>]) -> Result<Option<f64>, String> {
+    let meant: Vec<&Sample<'_>> = samples.iter().filter(|sample| selector.matches(sample)).collect();
+    match meant.as_slice() {
+        [sample] => Ok(sample.value.parse().ok().filter(|value: &f64| value.is_finite())),
+        [] => {
+            let named = listed(samples.iter().filter(|sample| sample.name == selector.name()));
+            let named = if named.is_empty() { "none of that name" } else { &named };
+            Err(format!("it has no {selector} for {metric}: it has {named}"))
+        }
+        several => {
+            let several = listed(several.iter().copied());
+            Err(format!("{selector} for {metric} is {several}, expected labels that only one of them has"))
+        }
     }
+}
+
+fn listed<'s>(samples: impl Iterator<Item = &'s Sample<'s>>) -> String {
+    let mut samples: Vec<String> = samples.map(ToString::to_string).collect();
     let more = samples.len().saturating_sub(LISTED);
     samples.truncate(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

@@ -41,14 +41,8 @@ impl<'a> Trainpilot<'a> {
         command
     }
 
-    /// `trainpilot-tasks ARGUMENTS…` there.
-    pub fn tasks(&self, arguments: &[&str]) -> Command {
-        let mut command = self.program("trainpilot-tasks");
-        command.args(arguments);
-        command
-    }
-
-    fn program(&self, name: &str) -> Command {
+    /// One of the programs there.
+    pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join(name));
         command.current_dir(self.root);
         command

@@ -63,7 +63,7 @@ impl Study {
         let real: Vec<&str> = groups().filter_map(|(group, _)| group.data).collect();
         let trainpilot = Trainpilot::build(root, if real.is_empty() { &[] } else { &["trainpilot-torch-tasks"] })?;
         for data in real {
-            run(&mut trainpilot.tasks(&["data", data]))?;
+            run(trainpilot.program("trainpilot-tasks").args(["data", data]))?;
         }
         for name in &names {
             run(&mut trainpilot.call(&self.run_arguments(name)))?;

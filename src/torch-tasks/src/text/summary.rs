@@ -48,8 +48,7 @@ mod tests {
     fn a_text_is_described_by_split_and_its_vocabulary_is_kept() {
         let text = folder(&[("ptb.train.txt", "a b c d\ne f\n"), ("ptb.valid.txt", "a b\n"), ("ptb.test.txt", "c\n")]);
         let file = text.path().join("vocabulary.json");
-        let options =
-            super::super::TextOptions { vocabulary_file: Some(file.clone()), ..options(Format::Ptb, text.path()) };
+        let options = TextOptions { vocabulary_file: Some(file.clone()), ..options(Format::Ptb, text.path()) };
         let described = described(&Text::load(&options, 3).unwrap());
         // With the end of each line; the first token of a split is not predicted.
         let expected = json!({

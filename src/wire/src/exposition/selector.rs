@@ -38,15 +38,30 @@ impl Selector {
     }
 }
 
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, &self.name, self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
 impl fmt::Display for Sample<'_> {
     /// Name and labels, as a [`Selector`] that means it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        for (place, (name, value)) in self.labels.iter().enumerate() {
-            write!(f, "{}{name}={value:?}", if place == 0 { '{' } else { ',' })?;
-        }
-        if self.labels.is_empty() { Ok(()) } else { f.write_str("}") }
+        write(f, self.name, self.labels.iter().map(|(name, value)| (*name, value.as_ref())))
     }
+}
+
+fn write<'t>(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    labels: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+) -> fmt::Result {
+    f.write_str(name)?;
+    let end = if labels.len() == 0 { "" } else { "}" };
+    for (place, (name, value)) in labels.enumerate() {
+        write!(f, "{}{name}={value:?}", if place == 0 { '{' } else { ',' })?;
+    }
+    f.write_str(end)
 }
 
 #[cfg(test)]
@@ -100,7 +115,9 @@ mod tests {
         let limits = Limits::default();
         for sample in samples(page, &limits).unwrap() {
             let sample = sample.unwrap();
-            assert!(Selector::parse(&sample.to_string()).unwrap().matches(&sample), "{sample}");
+            let selector = Selector::parse(&sample.to_string()).unwrap();
+            assert!(selector.matches(&sample), "{sample}");
+            assert_eq!(selector.to_string(), sample.to_string());
         }
     }
 }

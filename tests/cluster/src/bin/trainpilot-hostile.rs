@@ -83,10 +83,13 @@ fn serve(mut stream: TcpStream, page: &Mutex<String>) {
 
 /// What the agent answers to a report that it takes.
 fn reported(report: &Value) -> Option<Value> {
-    let url = std::env::var("TRAINPILOT_URL").unwrap_or_default();
-    let answer =
-        ureq::post(format!("{url}/v1/steps")).send(report.to_string()).ok()?.body_mut().read_to_string().ok()?;
+    let answer = posted(&report.to_string()).ok()?.body_mut().read_to_string().ok()?;
     serde_json::from_str(&answer).ok()
+}
+
+fn posted(report: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    let url = std::env::var("TRAINPILOT_URL").unwrap_or_default();
+    ureq::post(format!("{url}/v1/steps")).send(report)
 }
 
 /// Says whether it came through; hears where the learner is.
@@ -123,8 +126,7 @@ fn many_metrics(count: u32) -> String {
 
 /// Whether the agent takes this as a report.
 fn is_taken(report: &str) -> bool {
-    let url = std::env::var("TRAINPILOT_URL").unwrap_or_default();
-    ureq::post(format!("{url}/v1/steps")).send(report).is_ok()
+    posted(report).is_ok()
 }
 
 /// Whether anybody answers in plain HTTP.
